@@ -1,0 +1,159 @@
+"""Images and recipes: headers without pixels, pixels when they are needed, and the maps aligned with them.
+
+A recipe is a path, or {"path", "ops"}: `resize`, `crop` and `mark` applied in order. Sizes are (width, height).
+Pictures are read upright (EXIF orientation applied), as browsers and OpenCV read them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vstkit.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+Recipe = str | dict[str, Any]
+Size = tuple[int, int]
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+_ORIENTATION, _EXIF_IFD, _FOCAL_35MM = 0x0112, 0x8769, 0xA405
+DIAGONAL_35MM = math.hypot(36, 24)  # CIPA DC-008: the 35 mm equivalent compares diagonals
+
+
+def path_of(recipe: Recipe) -> str:
+    """The file that a recipe starts from."""
+    return recipe if isinstance(recipe, str) else str(recipe["path"])
+
+
+def ops_of(recipe: Recipe) -> list[dict[str, Any]]:
+    """What is done to it, in order."""
+    return [] if isinstance(recipe, str) else list(recipe["ops"])
+
+
+def edited(recipe: Recipe, *ops: dict[str, Any]) -> Recipe:
+    """`recipe` with `ops` after its own; still a plain path where there is nothing to do."""
+    return {"path": path_of(recipe), "ops": [*ops_of(recipe), *ops]} if ops or ops_of(recipe) else path_of(recipe)
+
+
+def located(path: str, root: str = ".") -> str:
+    """Where a path in a record lies: relative to `root`, never to the file that the record came from."""
+    return os.path.join(root, path)
+
+
+def size(recipe: Recipe, root: str = ".") -> Size:
+    """Size after the recipe. Reads the file's header at most, and no file where a resize fixes the size."""
+    ops = ops_of(recipe)
+    for op in reversed(ops):
+        if op["op"] == "resize":
+            return tuple(op["size"])
+        if op["op"] == "crop":
+            x0, y0, x1, y1 = op["box"]
+            return x1 - x0, y1 - y0
+    return file_size(path_of(recipe), root)
+
+
+def file_size(path: str, root: str = ".") -> Size:
+    """Upright size of an image file, from its header."""
+    with _opened(path, root) as image:
+        width, height = image.size
+        return (height, width) if _turned(image) else (width, height)
+
+
+def open_image(recipe: Recipe, root: str = ".") -> Image.Image:
+    """The pixels that a recipe describes, RGB."""
+    from PIL import Image, ImageOps
+
+    from vstkit.marks import draw
+
+    with _opened(path_of(recipe), root) as source:
+        image = ImageOps.exif_transpose(source).convert("RGB")
+    for op in ops_of(recipe):
+        if op["op"] == "resize":
+            image = image.resize(tuple(op["size"]), Image.Resampling.BICUBIC)
+        elif op["op"] == "crop":
+            x0, y0, x1, y1 = op["box"]
+            if x1 > image.width or y1 > image.height:
+                raise DataError(f"{path_of(recipe)}: crop {op['box']} leaves the image ({image.width}x{image.height})")
+            image = image.crop((x0, y0, x1, y1))
+        else:
+            draw(image, op)
+    return image
+
+
+def read_map(path: str, root: str = ".") -> np.ndarray[Any, Any]:
+    """A one-channel image (depth, instances) with its stored values: (height, width), integer or float."""
+    import numpy as np
+
+    with _opened(path, root) as image:
+        values = np.asarray(image)
+    if values.ndim != 2:
+        raise DataError(f"{path}: expected one channel, got mode {image.mode}")
+    return values
+
+
+def map_to_image(map_size: Size, recipe: Recipe, root: str = ".") -> tuple[float, float, float, float]:
+    """(ax, bx, ay, by): pixel (u, v) of a depth or instance map lies at (ax u + bx, ay v + by) of the image.
+
+    A map is aligned with the unedited image but may have another size; pixel centres are integers, so a resize by s
+    takes u to (u + 0.5) s - 0.5.
+    """
+    width, height = map_size
+    ops = [op for op in ops_of(recipe) if op["op"] in ("resize", "crop")]
+    if not ops or ops[0]["op"] == "crop":  # the first crop counts in pixels of the file
+        ops.insert(0, {"op": "resize", "size": file_size(path_of(recipe), root)})
+    ax, bx, ay, by = 1.0, 0.0, 1.0, 0.0
+    for op in ops:
+        if op["op"] == "resize":
+            sx, sy = op["size"][0] / width, op["size"][1] / height
+            ax, bx, ay, by = ax * sx, (bx + 0.5) * sx - 0.5, ay * sy, (by + 0.5) * sy - 0.5
+            width, height = op["size"]
+        else:
+            x0, y0, x1, y1 = op["box"]
+            bx, by = bx - x0, by - y0
+            width, height = x1 - x0, y1 - y0
+    return ax, bx, ay, by
+
+
+def exif_focal(path: str, root: str = ".") -> float | None:
+    """Focal length in pixels from the 35 mm equivalent that a camera wrote, where it wrote one."""
+    with _opened(path, root) as image:
+        equivalent = image.getexif().get_ifd(_EXIF_IFD).get(_FOCAL_35MM)
+        return float(equivalent) * math.hypot(*image.size) / DIAGONAL_35MM if equivalent else None
+
+
+def save(image: Image.Image, path: Path) -> None:
+    """Write under a temporary name, then rename: a picture is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    image.save(temporary, quality=95)
+    temporary.replace(path)
+
+
+def _turned(image: Image.Image) -> bool:
+    return image.getexif().get(_ORIENTATION, 1) >= 5  # 5 to 8 lie on their side
+
+
+@contextmanager
+def _opened(path: str, root: str) -> Iterator[Image.Image]:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            # A header may claim more pixels than the file holds; PIL's limit (89 million) is ours.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(located(path, root)) as image:
+                yield image
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise DataError(f"{path}: refused: the header claims more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file (relative paths start from --root)") from None
+    except (OSError, SyntaxError, EOFError, ValueError) as e:  # PIL raises all of these on broken files
+        raise DataError(f"{path}: cannot be read: {e}") from e

@@ -1,0 +1,184 @@
+"""Lines of JSON in files and pipes: opening, decoding, encoding, and writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import math
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import orjson
+
+from vstkit.errors import DataError, UsageError
+
+Record = dict[str, Any]
+Line = tuple[str, int, bytes]  # source, number from 1 (0: the source is not made of lines), the bytes
+
+
+def decode(raw: bytes) -> Record:
+    """One line as a record; raises DataError when it is not a JSON object with a kind and an id."""
+    try:
+        record = orjson.loads(raw)
+    except orjson.JSONDecodeError as e:
+        raise DataError(_non_finite(raw) or f"not JSON: {e}") from None
+    if not isinstance(record, dict):
+        raise DataError(f"expected a JSON object, got {type(record).__name__}")
+    for field in ("kind", "id"):
+        if not isinstance(record.get(field), str):
+            raise DataError(f"{field}: missing" if field not in record else f"{field}: expected str")
+    return record
+
+
+def encode(record: Record) -> bytes:
+    """A record as a line. orjson would write NaN as null, so the library keeps its numbers finite."""
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _non_finite(raw: bytes) -> str | None:
+    """Python's json reads NaN and Infinity where orjson only says 'unexpected character': find the field."""
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return None
+    found: list[str] = []
+    stack = [("", value)]
+    while stack:
+        path, item = stack.pop()
+        if isinstance(item, float) and not math.isfinite(item):
+            found.append(f"{path}: expected a finite number, got {item}")
+        elif isinstance(item, dict):
+            stack += [(f"{path}.{key}".lstrip("."), inner) for key, inner in reversed(item.items())]
+        elif isinstance(item, list):
+            stack += [(f"{path}[{i}]", item[i]) for i in reversed(range(len(item)))]
+    return "; ".join(found) or None
+
+
+def lines(files: Iterable[str], convert: Callable[[str], Record | None] | None = None) -> Iterator[Line]:
+    """The lines of `files` ("-" is standard input; .gz and .zst are unpacked), blank ones left out.
+
+    `convert` may claim a file that is not made of lines (an image) by returning it as one record.
+    """
+    for name in files or ["-"]:
+        if convert and name != "-" and (record := convert(name)) is not None:
+            yield name, 0, encode(record)
+            continue
+        try:
+            with _open(name) as handle:
+                for number, raw in enumerate(handle, 1):
+                    if not raw.isspace():
+                        yield name, number, raw
+        except (OSError, EOFError, zlib.error) as e:  # gzip raises all three
+            raise DataError(f"{name}: {getattr(e, 'strerror', None) or e}") from e
+
+
+def _open(name: str) -> contextlib.AbstractContextManager[Iterable[bytes]]:
+    if name == "-":
+        if sys.stdin.isatty():
+            raise UsageError("standard input is a terminal: name a FILE or pipe records in")
+        return contextlib.nullcontext(sys.stdin.buffer)
+    if name.endswith(".gz"):
+        return gzip.open(name, "rb")
+    return _unpacked_zst(name) if name.endswith(".zst") else Path(name).open("rb")
+
+
+@contextlib.contextmanager
+def _unpacked_zst(name: str) -> Iterator[Iterable[bytes]]:
+    with Path(name).open("rb") as packed:
+        yield _zst_lines(packed, name)
+
+
+def _zst_lines(packed: BinaryIO, name: str) -> Iterator[bytes]:
+    import zstandard
+
+    # Not zstandard's stream reader, which takes a file that was cut for one that has ended.
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    tail = b""
+    try:
+        while data := packed.read(1 << 17):
+            while data:
+                if frame.eof:
+                    frame = zstandard.ZstdDecompressor().decompressobj()
+                *whole, tail = (tail + frame.decompress(data)).split(b"\n")
+                yield from (line + b"\n" for line in whole)
+                data = frame.unused_data
+    except zstandard.ZstdError as e:
+        raise DataError(f"{name}: {e}") from e
+    if tail:
+        yield tail
+    if not frame.eof:
+        raise DataError(f"{name}: the file is cut short")
+
+
+class Output:
+    """Standard output, or a file that is written beside its place and renamed by `finish` when whole."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = "standard output" if name in (None, "-") else str(name)
+        self._temporary: Path | None = None
+        if name in (None, "-"):
+            self._file: BinaryIO = sys.stdout.buffer
+        else:
+            self._final = path = Path(self.name).resolve()
+            if not path.exists() or stat.S_ISREG(path.stat().st_mode):
+                path = self._temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+            with self._errors():
+                # A device or a pipe is written in place.
+                self._file = path.open("wb")
+        self._packer: BinaryIO | None = None
+        if self.name.endswith(".gz"):
+            # No name and no time in the header: the same records are the same bytes.
+            self._packer = cast(BinaryIO, gzip.GzipFile("", "wb", fileobj=self._file, mtime=0))
+        elif self.name.endswith(".zst"):
+            import zstandard
+
+            self._packer = cast(BinaryIO, zstandard.ZstdCompressor().stream_writer(self._file, closefd=False))
+        self._write = (self._packer or self._file).write
+
+    def write(self, data: bytes) -> None:
+        """Write whole lines; a full disk is a DataError, a reader that went away a BrokenPipeError."""
+        try:
+            self._write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as e:  # not `_errors`: this is called for every record
+            raise DataError(f"cannot write {self.name}: {e.strerror}") from e
+
+    def flush(self) -> None:
+        """Hand on what is buffered, with the errors of `write`."""
+        with self._errors():
+            self._file.flush()
+
+    def finish(self) -> None:
+        """Everything is there: check that it reached the disk, then take the final name."""
+        with self._errors():
+            if self._packer:
+                self._packer.close()
+            self._file.flush()
+            if self._file is not sys.stdout.buffer:
+                self._file.close()
+            if self._temporary:
+                self._temporary.replace(self._final)
+                self._temporary = None
+
+    def discard(self) -> None:
+        """The run failed: a file that was begun does not stay."""
+        if self._temporary:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as e:
+            raise DataError(f"cannot write {self.name}: {e.strerror}") from e

@@ -1,0 +1,1 @@
+"""Vision-language models: chat encoding without torch, loading and generation with it."""

@@ -1,0 +1,235 @@
+"""One runner for every command over records: errors, workers, order, counts and progress, as vstkit(1) says.
+
+with Stream("fov-unify", files=["scenes.jsonl"], jobs=2) as stream:
+    stream.map(unify, kinds=("scene",))
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import multiprocessing
+import signal
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from types import TracebackType
+from typing import Any
+
+from vstkit.errors import DataError
+from vstkit.lineio import Line, Output, Record, decode, encode, lines
+
+log = logging.getLogger("vstkit")
+
+Tally = Counter[str]
+Function = Callable[[Record, Tally], Iterable[Any]]
+# What became of one line: where it stood, its results, or what was wrong with it.
+Outcome = tuple[Line, list[Any], str]
+CHUNK = 16  # lines that a worker gets at once: few enough that a slow source still flows
+
+
+class Stream:
+    """How one command reads, fails and writes.
+
+    `function(record, tally)` is called for records of the given kinds (None: of all); records of other kinds pass
+    through unchanged, in place. It raises DataError for a bad record and counts in `tally` what it leaves out and why.
+    With `jobs` above 1 it runs in that many processes and must be picklable; order and output stay the same.
+    `convert` makes a record of a file that is not made of lines; `report_all` goes on to the end after a fault and
+    then fails.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        *,
+        files: Sequence[str] = (),
+        output: str | None = None,
+        on_error: str = "stop",
+        max_bad: float = 0.01,
+        rejects: str | None = None,
+        jobs: int = 1,
+        limit: int | None = None,
+        shard: tuple[int, int] = (1, 1),
+        quiet: bool = False,
+        convert: Callable[[str], Record | None] | None = None,
+        report_all: bool = False,
+    ) -> None:
+        self.command = command
+        self.tally: Tally = Counter()
+        self.read = self.bad = 0
+        self._files, self._convert, self._limit, self._shard = files, convert, limit, shard
+        self._skip = on_error == "skip" or report_all
+        self._max_bad = max_bad if on_error == "skip" else 0.0
+        self._jobs = jobs
+        self._watched = sys.stderr.isatty() and not quiet
+        self._progress: Progress | None = None
+        self._output = Output(output)
+        self._rejects = Output(rejects) if rejects else None
+
+    def map(self, function: Function, *, kinds: Sequence[str] | None, keep: bool = False) -> None:
+        """Write what `function` gives for each record; with `keep`, the record itself after it."""
+        for data in self.results(function, kinds=kinds, keep=keep, encoded=True):
+            self._output.write(data)
+
+    def results(
+        self, function: Function, *, kinds: Sequence[str] | None, keep: bool = False, encoded: bool = False
+    ) -> Iterator[Any]:
+        """What `function` gives for each record, in order; for commands that hold several records.
+
+        Records of other kinds are written through at once, in place.
+        """
+        work = functools.partial(_work, function, None if kinds is None else frozenset(kinds), keep, encoded)
+        outcomes = self._parallel(work) if self._jobs > 1 else self._serial(work)
+        for line, found, error in outcomes:
+            self.read += 1
+            if error:
+                self._fail(line, error)
+            elif line[2]:  # passed through
+                self._output.write(line[2])
+            else:
+                yield from found
+            self._output.flush()
+            if self._watched:
+                self._progress = self._progress or Progress(self.command)
+                self._progress.show(self.read)
+
+    def write(self, record: Record) -> None:
+        """Write one record."""
+        self._output.write(encode(record))
+
+    def write_text(self, text: str) -> None:
+        """Write lines that are no records."""
+        self._output.write(text.encode() + b"\n")
+
+    def _inputs(self) -> Iterator[Line]:
+        index, count = self._shard
+        mine = itertools.islice(lines(self._files, self._convert), index - 1, None, count)
+        return itertools.islice(mine, self._limit)
+
+    def _serial(self, work: Callable[[Line, Tally], Outcome]) -> Iterator[Outcome]:
+        for line in self._inputs():
+            yield work(line, self.tally)
+
+    def _parallel(self, work: Callable[[Line, Tally], Outcome]) -> Iterator[Outcome]:
+        # Data commands start no threads before this, so fork is safe, and it is the quickest start.
+        context = multiprocessing.get_context("fork")
+        source = self._inputs()
+        with ProcessPoolExecutor(self._jobs, context, initializer=_ignore_interrupt) as pool:
+            waiting: deque[Future[tuple[list[Outcome], Tally]]] = deque()
+            try:
+                while True:
+                    while len(waiting) < 4 * self._jobs and (chunk := list(itertools.islice(source, CHUNK))):
+                        waiting.append(pool.submit(_chunk, work, chunk))
+                    if not waiting:
+                        return
+                    outcomes, tally = waiting.popleft().result()
+                    self.tally.update(tally)
+                    yield from outcomes
+            except BrokenProcessPool as e:
+                raise DataError("a worker was killed (out of memory?); try fewer with -j") from e
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _fail(self, line: Line, error: str) -> None:
+        self.bad += 1
+        file, number, raw = line
+        where = f"{'standard input' if file == '-' else file}{f':{number}' if number else ''}"
+        if self._rejects:
+            self._rejects.write(encode(_reject(file, number, raw, error)))
+        self._output.flush()  # what was right so far reaches the reader before the message
+        if not self._skip:
+            raise DataError(f"{where}: {error}")
+        for fault in error.split("\n"):
+            log.error("%s: %s", where, fault)
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress:
+            self._progress.close()
+        if self._rejects:
+            self._rejects.finish()
+        try:
+            if kind is None:
+                if self.bad > self._max_bad * self.read:
+                    raise DataError(f"{self.bad} of {self.read} records were bad")
+                if self.bad:
+                    log.warning("%d of %d records were bad and left out", self.bad, self.read)
+                self._output.finish()
+        finally:
+            self._output.discard()
+
+
+def _work(
+    function: Function, kinds: frozenset[str] | None, keep: bool, encoded: bool, line: Line, tally: Tally
+) -> Outcome:
+    """One line's outcome; the bytes of a line are sent on only where they are needed."""
+    file, number, raw = line
+    try:
+        record = decode(raw)
+        if kinds is not None and record["kind"] not in kinds:
+            return (file, number, raw if raw.endswith(b"\n") else raw + b"\n"), [], ""
+        found = list(function(record, tally))
+    except DataError as e:
+        return line, [], "\n".join(e.args)
+    except Exception as e:
+        e.add_note(f"at {file}:{number}")
+        raise
+    if encoded:
+        found = [encode(item) for item in found]
+        if keep:
+            found.append(raw if raw.endswith(b"\n") else raw + b"\n")
+    return (file, number, b""), found, ""
+
+
+def _chunk(work: Callable[[Line, Tally], Outcome], chunk: list[Line]) -> tuple[list[Outcome], Tally]:
+    tally: Tally = Counter()
+    return [work(line, tally) for line in chunk], tally
+
+
+def _ignore_interrupt() -> None:
+    # Ctrl-C goes to the whole group; the parent stops the pool.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _reject(file: str, number: int, raw: bytes, error: str) -> Record:
+    try:
+        record: Any = decode(raw)
+    except DataError:
+        record = raw.decode(errors="replace").rstrip("\n")
+    return {
+        "kind": "reject",
+        "id": f"{file}:{number}",
+        "file": file,
+        "line": number,
+        "error": error,
+        "record": record,
+    }
+
+
+class Progress:
+    """A count and a rate on a terminal, redrawn at most ten times a second."""
+
+    def __init__(self, command: str) -> None:
+        from rich.console import Console
+        from rich.status import Status
+
+        self._command, self._began, self._next = command, time.monotonic(), 0.0
+        self._status = Status(command, console=Console(stderr=True))
+        self._status.start()
+
+    def show(self, read: int) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + 0.1
+            self._status.update(f"{self._command}: {read:,} records, {read / (now - self._began + 1e-9):,.0f}/s")
+
+    def close(self) -> None:
+        self._status.stop()

@@ -1,0 +1,14 @@
+"""Fixtures that several files share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+
+
+@pytest.fixture(scope="session", params=["qwen2_5_vl", "qwen3_vl"])
+def tiny_model(request: pytest.FixtureRequest) -> Path:
+    """A tiny random model of each architecture."""
+    return tiny.model(request.param)
