@@ -46,7 +46,7 @@ Focal = Annotated[
     typer.Option(
         "--focal",
         metavar="PX",
-        help="Focal length to unify to; 696.2 (a 960 px wide image of 69.16 degrees) if not given.",
+        help="Focal length to unify to; 696.3 (a 960 px wide image of 69.16 degrees) if not given.",
     ),
 ]
 Hfov = Annotated[

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,14 @@ def build(
     return sum(parameter.numel() for parameter in made.parameters())
 
 
+def quiet() -> None:
+    """Keep transformers from drawing bars, and deepspeed, which it imports, from saying that there is no GPU."""
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+
+
 def write_json(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
@@ -241,6 +250,7 @@ def main() -> None:
         "--max-pixels", type=int, default=28 * 28 * 100, help="largest area of an image, in pixels [78400]"
     )
     options = parser.parse_args()
+    quiet()
     count = build(**vars(options))
     print(f"{options.out}: {options.arch}, {count:,} parameters")
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+import tiny
 from hypothesis import given
 from hypothesis import strategies as st
-from vstkit.packing import Sized, best_fit_decreasing, pack, pack_record
+from vstkit.errors import DataError
+from vstkit.models.chat import Chat
+from vstkit.packing import Sized, best_fit_decreasing, measure, pack, pack_record
 
 
 def sized(lengths: list[int]) -> list[Sized]:
     return [Sized({"kind": "sample", "id": f"s{i}"}, n, n // 4) for i, n in enumerate(lengths)]
-
-
-def never(item: Sized) -> None:
-    raise AssertionError(f"{item} is not too long")
 
 
 @given(st.lists(st.integers(0, 30), max_size=60))
@@ -58,7 +58,7 @@ def mixture(n: int) -> list[int]:
 
 
 def test_packs_of_the_vst_mixture_are_full() -> None:
-    packs = list(pack(sized(mixture(20_000)), 16384, never))
+    packs = list(pack(sized(mixture(20_000)), 16384))
     assert sum(item.length for group in packs for item in group) / (16384 * len(packs)) > 0.995
 
 
@@ -72,13 +72,13 @@ def test_packing_streams_and_repeats_itself() -> None:
             read += 1
             yield item
 
-    stream = pack(counted(), 100, never, buffer=50, seed=3)
+    stream = pack(counted(), 100, buffer=50, seed=3)
     first = next(stream)
     assert read == 50
     whole = [first, *stream]
     assert sorted(item.sample["id"] for group in whole for item in group) == sorted(s.sample["id"] for s in samples)
-    assert whole == list(pack(samples, 100, never, buffer=50, seed=3))
-    other = list(pack(samples, 100, never, buffer=50, seed=4))
+    assert whole == list(pack(samples, 100, buffer=50, seed=3))
+    other = list(pack(samples, 100, buffer=50, seed=4))
     assert other != whole
     assert sorted(map(pack_id, other)) == sorted(map(pack_id, whole))
 
@@ -89,15 +89,28 @@ def pack_id(group: list[Sized]) -> str:
 
 def test_full_and_empty_packs_leave_mixed() -> None:
     lengths = [60] * 50 + [10] * 50  # best-fit decreasing alone would give full packs first
-    totals = [sum(item.length for item in group) for group in pack(sized(lengths), 100, never)]
+    totals = [sum(item.length for item in group) for group in pack(sized(lengths), 100)]
     assert totals != sorted(totals, reverse=True)
 
 
-def test_what_is_too_long_is_handed_back() -> None:
-    dropped: list[Sized] = []
-    groups = list(pack(sized([5, 11, 10, 12]), 10, dropped.append))
-    assert [item.length for item in dropped] == [11, 12]
-    assert sorted(item.length for group in groups for item in group) == [5, 10]
+def test_what_is_too_long_is_refused_by_name() -> None:
+    record = {
+        "kind": "sample",
+        "id": "s",
+        "images": [],
+        "messages": [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "here"}],
+    }
+    tally: Counter[str] = Counter()
+    folder = str(tiny.model())
+    chat = Chat(folder)
+    (item,) = measure(record, tally, model=folder, longest=1000)
+    assert item == Sized(record, chat.encode(record).length, len(chat.tokenizer.encode("here").ids) + 1)
+    assert tally == {"samples": 1}
+    list(measure(record, tally, model=folder, longest=item.length))
+    with pytest.raises(DataError, match=f"^messages: {item.length} tokens, more than the {item.length - 1} "):
+        list(measure(record, tally, model=folder, longest=item.length - 1))
+    with pytest.raises(ValueError, match="from 0 to 10"):
+        list(pack(sized([5, 11]), 10))
 
 
 def test_the_record_adds_up() -> None:

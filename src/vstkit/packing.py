@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstkit.chance import digest
+from vstkit.errors import DataError
+
+if TYPE_CHECKING:
+    from vstkit.models.chat import Chat
 
 
 class Sized(NamedTuple):
@@ -50,26 +56,16 @@ def best_fit_decreasing(lengths: Sequence[int], capacity: int) -> list[list[int]
 
 
 def pack(
-    samples: Iterable[Sized],
-    capacity: int,
-    too_long: Callable[[Sized], None],
-    buffer: int = 10_000,
-    seed: int = 0,
+    samples: Iterable[Sized], capacity: int, buffer: int = 10_000, seed: int = 0
 ) -> Iterator[list[Sized]]:
     """Groups of samples of at most `capacity` tokens together, best-fit over `buffer` samples at a time.
 
-    A sample longer than `capacity` goes to `too_long` instead. The groups of a buffer leave in an order drawn from
-    the seed and the ids in them, since packing itself puts the fullest first. The same input gives the same groups.
+    The groups of a buffer leave in an order drawn from the seed and the ids in them, since packing itself puts the
+    fullest first. The same input gives the same groups. Raises ValueError on a sample longer than `capacity`.
     """
     stream = iter(samples)
     while held := list(islice(stream, buffer)):
-        fitting = []
-        for item in held:
-            if item.length <= capacity:
-                fitting.append(item)
-            else:
-                too_long(item)
-        groups = [[fitting[i] for i in g] for g in best_fit_decreasing([s.length for s in fitting], capacity)]
+        groups = [[held[i] for i in group] for group in best_fit_decreasing([s.length for s in held], capacity)]
         yield from sorted(groups, key=lambda group: digest(seed, *_ids(group)))
 
 
@@ -87,3 +83,28 @@ def pack_record(group: Sequence[Sized], model: str) -> dict[str, Any]:
 
 def _ids(group: Sequence[Sized]) -> list[str]:
     return [item.sample["id"] for item in group]
+
+
+def measure(
+    record: dict[str, Any], tally: Counter[str], *, model: str, root: str = ".", longest: int
+) -> Iterator[Sized]:
+    """A sample with its tokens counted by the model in folder `model`; headers are read, no pixel is decoded.
+
+    Raises DataError for a sample of more than `longest` tokens, and as `Chat.encode`.
+    """
+    from vstkit.records import Sample
+    from vstkit.validation import parse
+
+    parse(record, Sample)
+    encoded = _chat(model).encode(record, root)
+    if encoded.length > longest:
+        raise DataError(f"messages: {encoded.length} tokens, more than the {longest} that a pack holds")
+    tally["samples"] += 1
+    yield Sized(record, encoded.length, encoded.targets)
+
+
+@cache  # one for each process: it takes longer to load than to count a thousand samples
+def _chat(model: str) -> Chat:
+    from vstkit.models.chat import Chat
+
+    return Chat(model)

@@ -68,6 +68,7 @@ class Stream:
         self._watched = sys.stderr.isatty() and not quiet
         self._progress: Progress | None = None
         self._output = Output(output)
+        self.to_stdout = output in (None, "-")
         self._rejects = Output(rejects) if rejects else None
 
     def map(self, function: Function, *, kinds: Sequence[str] | None, keep: bool = False) -> None:

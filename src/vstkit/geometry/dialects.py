@@ -49,24 +49,23 @@ def detection_prompt(labels: Sequence[str], camera: Camera, width: int, height: 
 def format_boxes(boxes: Sequence[Mapping[str, Any]]) -> str:
     """The answer as the model writes it, of boxes {"label": str, "box3d": nine numbers} in camera axes.
 
-    Centres and sizes are in metres, angles in degrees; these are wrapped to (-180, 180] first. Raises ValueError for a
-    number that is not finite.
+    Centres and sizes are in metres, angles in degrees, any number of turns: they are written in (-1, 1]. Raises
+    ValueError for a number that is not finite.
     """
     entries = ",\n".join("\t" + _format_box(box["label"], box["box3d"]) for box in boxes)
     return f"```json\n[\n{entries}\n]\n```" if entries else "```json\n[]\n```"
 
 
 def _format_box(label: str, box: Sequence[float]) -> str:
-    numbers = [float(number) for number in box]
-    numbers[6:] = [_wrap(angle) / 180 for angle in numbers[6:]]
-    rounded = [round(number, 2) + 0.0 for number in numbers]  # + 0.0 turns -0.0 into 0.0
-    entry = {"bbox_3d": rounded, "label": label}
+    rounded = [*(round(float(number), 2) for number in box[:6]), *(_half_turns(angle) for angle in box[6:])]
+    entry = {"bbox_3d": [number + 0.0 for number in rounded], "label": label}  # + 0.0 turns -0.0 into 0.0
     return json.dumps(entry, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _wrap(angle: float) -> float:
-    wrapped = math.remainder(angle, 360)  # exact, so the rounding that follows sees the true value
-    return 180.0 if wrapped == -180 else wrapped
+def _half_turns(angle: float) -> float:
+    # The remainder is exact, so what is rounded is the true value. It may still be, or become, -1: the same turn as 1.
+    rounded = round(math.remainder(angle, 360) / 180, 2)
+    return 1.0 if rounded == -1 else rounded
 
 
 class Parsed(NamedTuple):
@@ -130,8 +129,8 @@ def _number(value: Value) -> float:
 
 
 # The tolerant scanner. Lists are looked for in the text (_START); from there, tokens are read (_TOKEN) until the list
-# ends. A token that makes no sense where it stands does no more harm than to make one entry unusable. No character
-# is read twice, and nothing recurses.
+# ends, and the search goes on behind it, so the time is linear; nothing recurses. A token that makes no sense where it
+# stands does no more harm than to make an entry unusable.
 
 Value: TypeAlias = "float | str | list[Value] | dict[str, Value] | None"
 

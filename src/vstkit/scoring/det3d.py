@@ -1,9 +1,9 @@
 """Average precision of 3D boxes, by the protocol of Omni3D as VST uses it.
 
-The boxes of one category in one image are a question. Inside a question predictions take truths greedily, by
-falling score; over all questions of a category the takers make a precision-recall curve, sampled at 101
-recalls; AP is its mean over ten IoU thresholds, then over categories. Source: COCOeval of pycocotools and
-`omni3d_evaluation.py` of Cube R-CNN (Brazil et al., Omni3D, CVPR 2023) with VST's settings: no 2D, no proximity.
+The boxes of one category in one image are a question. In a question predictions take truths, by falling score;
+all questions of a category make a precision-recall curve, sampled at 101 recalls; AP is its mean, over ten IoU
+thresholds and all categories. Source: COCOeval of pycocotools and `omni3d_evaluation.py` of Cube R-CNN (Brazil
+et al., Omni3D, CVPR 2023), with VST's settings: no 2D boxes, no proximity test.
 
 Axes of arrays, in this order where they meet:
 
@@ -34,7 +34,8 @@ Ties = Literal["file", "average"]
 IOU_THRESHOLDS = np.linspace(0.05, 0.5, 10)
 RECALLS = np.linspace(0, 1, 101)
 LIMITS = np.array([1, 10, 100])
-DEPTH_RANGES = np.array([[0, 1e5], [0, 10], [10, 35], [35, 1e5]])  # metres
+NEAREST = np.array([0.0, 0, 10, 35])  # metres; the depth ranges are all, near, medium and far
+FARTHEST = np.array([1e5, 10, 35, 1e5])
 NAMED_THRESHOLDS = {"15": 2, "25": 4, "50": 9}
 NAMED_RANGES = {"near": 1, "med": 2, "far": 3}
 
@@ -89,17 +90,15 @@ def evaluate(questions: Iterable[Question], *, ties: Ties = "file", iou: Iou = i
     ARmed, ARfar) and precision, recall and F1 at IoU .15, .25, .50 (`precision@15`, ...); `categories` has AP,
     AP15, AP25, AP50 of each; `counts` has images, categories, truth, ignored (of the truth), predicted.
 
-    `ties` says what equal scores mean for AP and AR; without scores that is every prediction:
+    `ties` says what equal scores mean for AP and AR; without scores that is every prediction. With "file", the
+    official way, they stand in the order of the input, and the numbers depend on it. With "average" they are one
+    step of their category's curve, inside which true and false positives grow in proportion (Davis and Goadrich,
+    ICML 2006); inside a question they are matched by falling best IoU, and where a limit cuts through them, each
+    counts with its chance to stand inside in a random order. The order of the predictions then has no effect.
 
-    - "file", the official way: they stand in the order of the input, and the numbers depend on it.
-    - "average": predictions of a category with equal scores are one step of its curve, inside which true and
-      false positives grow in proportion (Davis and Goadrich, ICML 2006). Inside a question equal scores are
-      matched by falling best IoU; where a limit cuts through them, each counts with its chance to stand inside
-      in a random order. The same as "file" without ties, and independent of the order of the predictions.
-
-    `iou` maps boxes (n, 9), (n, 9) to (n,). Questions with the same image and category are joined. Predictions
-    that are not finite or not positive in size overlap nothing, and so are false positives. Raises DataError for
-    arrays of a wrong shape, and for truths or scores that are not finite.
+    `iou` maps boxes (n, 9), (n, 9) to (n,); with the default, predictions that are not finite or not positive in
+    size overlap nothing, and so are false positives. Questions with the same image and category are joined.
+    Raises DataError for arrays of a wrong shape, and for truths or scores that are not finite.
     """
     boxes = flatten(questions)
     pairs = overlaps(boxes, iou)
@@ -147,14 +146,14 @@ def flatten(questions: Iterable[Question]) -> Boxes:
 def ignored_truth(truth: Floats, view: Floats) -> Bools:
     """Which truths (G, 9) nobody has to find, (G, A); `view` (G, 2) is fy and image height, or NaN.
 
-    Those with a size that is not positive, a centre deeper than 1e8 m or outside the depth range, a projection
-    without height or 10.5 images high.
+    Those with a size that is not positive, a centre outside the depth range (one beyond 1e8 m is outside of
+    all), a projection without height or 10.5 images high.
     """
     with np.errstate(all="ignore"):  # corners in the camera plane project to infinity
         vertices = corners(truth)
         high = view[:, 0] * np.ptp(vertices[..., 1] / vertices[..., 2], axis=1)
-    always = (truth[:, 3:6] <= 0).any(1) | (truth[:, 2] > 1e8) | (high <= 0) | (high >= 10.5 * view[:, 1])
-    return np.logical_or(always[:, None], _outside(truth[:, 2]))
+    always: Bools = (truth[:, 3:6] <= 0).any(1) | (high <= 0) | (high >= 10.5 * view[:, 1])
+    return always[:, None] | (truth[:, 2:3] < NEAREST) | (truth[:, 2:3] > FARTHEST)
 
 
 def candidate_pairs(boxes: Boxes) -> tuple[Ints, Ints]:
@@ -187,8 +186,7 @@ def rank_predictions(boxes: Boxes, pairs: Pairs, ties: Ties) -> tuple[Ints, Floa
         keys = [*boxes.predicted.T, -best, *keys]
     order = np.lexsort(keys)
     question = boxes.predicted_question[order]
-    start = _starts(question)
-    position = np.arange(n) - np.repeat(start, np.diff(start, append=n))
+    position = np.arange(n) - np.searchsorted(question, question)
     block = _starts(question, boxes.scores[order]) if ties == "average" else np.arange(n)
     size = np.diff(block, append=n)
     inside = np.clip((LIMITS - position[block, None]) / size[:, None], 0, 1)
@@ -212,8 +210,9 @@ def match(boxes: Boxes, pairs: Pairs, rank: Ints) -> Bools:
     choice = np.argsort(by_strength)[:, None] + n * ~boxes.ignored[truth]  # (P, A), no two equal for one A
     above = iou[:, None] >= IOU_THRESHOLDS  # (P, T)
     taken = np.zeros((*boxes.ignored.shape, len(IOU_THRESHOLDS)), dtype=bool)
-    outside = _outside(boxes.predicted[:, 2]) & np.isfinite(boxes.predicted[:, 2:3])
-    wrong = np.repeat(~outside[:, :, None], len(IOU_THRESHOLDS), axis=2)
+    z = boxes.predicted[:, 2:3]
+    inside = ((z >= NEAREST) & (z <= FARTHEST)) | ~np.isfinite(z)
+    wrong = np.repeat(inside[:, :, None], len(IOU_THRESHOLDS), axis=2)
     right = np.zeros_like(wrong)
     for first, last in pairwise([*_starts(rank[predicted]), n]):
         rows = slice(first, last)
@@ -230,13 +229,12 @@ def match(boxes: Boxes, pairs: Pairs, rank: Ints) -> Bools:
 
 def accumulate(boxes: Boxes, verdict: Bools, rank: Ints, share: Floats, ties: Ties) -> tuple[Floats, Floats]:
     """AP (C, A, T) and AR (C, A, M, T); NaN where a category has no truth in a range."""
-    order = np.lexsort((rank, boxes.predicted_question, -boxes.scores, boxes.predicted_category))
-    bounds = np.searchsorted(boxes.predicted_category[order], np.arange(len(boxes.categories) + 1))
-    ap = np.full((len(boxes.categories), *verdict.shape[2:]), np.nan)
-    ar = np.full((*ap.shape[:2], len(LIMITS), ap.shape[2]), np.nan)
-    for c, rows in enumerate(order[first:last] for first, last in pairwise(bounds)):
-        n = len(rows)
-        ends = np.append(_starts(boxes.scores[rows]), n)[1:] - 1 if ties == "average" else np.arange(n)
+    order = np.lexsort((rank, boxes.predicted_question, -boxes.scores))
+    shape = len(boxes.categories), len(NEAREST), len(LIMITS), len(IOU_THRESHOLDS)
+    ap, ar = np.full((*shape[:2], shape[3]), np.nan), np.full(shape, np.nan)
+    for c in range(len(boxes.categories)):
+        rows = order[boxes.predicted_category[order] == c]
+        ends = np.flatnonzero(np.diff(boxes.scores[rows], append=-np.inf)) if ties == "average" else slice(None)
         weight = share[rows, -1, None, None]
         # Rounded, so that fractions of predictions add up to whole ones in whatever order.
         tp, fp = np.cumsum(weight * verdict[:, rows], axis=1)[:, ends].round(9)  # (S, A, T)
@@ -271,20 +269,18 @@ def pooled_scores(boxes: Boxes, pairs: Pairs) -> dict[str, float | None]:
     """Precision, recall and F1 over all categories, every prediction taken and matched by falling best IoU."""
     positives = int((~boxes.ignored[:, 0]).sum())
     rank, _ = rank_predictions(boxes._replace(scores=np.ones(len(boxes.scores))), pairs, "average")
-    right, wrong = match(boxes, pairs, rank)[:, :, 0].sum(1).tolist()
-    result: dict[str, float | None] = {}
-    for name, t in NAMED_THRESHOLDS.items():
-        found = right[t] + wrong[t]
-        result[f"precision@{name}"] = right[t] / max(found, 1) if positives else None
-        result[f"recall@{name}"] = right[t] / positives if positives else None
-        result[f"F1@{name}"] = 2 * right[t] / (found + positives) if positives else None
-    return result
+    tp, fp = match(boxes, pairs, rank)[:, :, 0].sum(1)
+    ratios = tp / np.maximum(tp + fp, 1), tp / max(positives, 1), 2 * tp / np.maximum(tp + fp + positives, 1)
+    return {
+        f"{metric}@{name}": float(ratio[t]) if positives else None
+        for metric, ratio in zip(("precision", "recall", "F1"), ratios, strict=True)
+        for name, t in NAMED_THRESHOLDS.items()
+    }
 
 
 def _numbers(value: ArrayLike, shape: tuple[int, ...], path: str, *, finite: bool = True) -> Floats:
     array = np.asarray(value, dtype=float)
-    if array.size == 0:
-        array = array.reshape(0, *shape[1:])
+    array = array if array.size else array.reshape(0, *shape[1:])
     if array.ndim != len(shape) or array.shape[-1] != shape[-1]:
         raise DataError(f"{path}: expected {'n x ' * (len(shape) - 1)}{shape[-1]} numbers, got {array.shape}")
     if finite and not np.isfinite(array).all():
@@ -297,11 +293,6 @@ def _starts(*keys: NDArray[np.generic]) -> Ints:
     change = np.ones(len(keys[0]), dtype=bool)
     change[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
     return np.flatnonzero(change)
-
-
-def _outside(depth: Floats) -> Bools:
-    """Which depths (n,) lie strictly outside each range, (n, A)."""
-    return (depth[:, None] < DEPTH_RANGES[:, 0]) | (depth[:, None] > DEPTH_RANGES[:, 1])
 
 
 def _mean(values: Floats) -> float | None:

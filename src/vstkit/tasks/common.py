@@ -14,7 +14,26 @@ from vstkit.geometry import boxes
 
 # Labels of surfaces and of leftovers in the public sets; a scene marks its own with `stuff`.
 STUFF = frozenset(
-    ["wall", "floor", "ceiling", "room", "shelter", "roof", "ground", "background", "object", "objects", "unknown", "remove", "split", "otherfurniture", "otherstructure", "otherprop", "misc", "void"]
+    {
+        "wall",
+        "floor",
+        "ceiling",
+        "room",
+        "shelter",
+        "roof",
+        "ground",
+        "background",
+        "object",
+        "objects",
+        "unknown",
+        "remove",
+        "split",
+        "otherfurniture",
+        "otherstructure",
+        "otherprop",
+        "misc",
+        "void",
+    }
 )
 
 
@@ -68,13 +87,19 @@ def sample(
     scene: dict[str, Any],
     images: list[Any],
     question: str,
-    reply: str,
-    answer: dict[str, Any],
+    reply: str | None,
+    answer: dict[str, Any] | None,
     meta: dict[str, Any],
 ) -> dict[str, Any]:
-    """A one-turn sample record. Its id is made from what it is about: scene, task and `meta`, less measured values."""
+    """A one-turn sample record; without `reply` and `answer` a question that nobody has answered yet.
+
+    Its id is made from what it is about: scene, task and `meta`, less measured values.
+    """
     about = [(key, meta[key]) for key in sorted(meta) if key not in ("values", "near")]
     content = [{"type": "image"} for _ in images] + [{"type": "text", "text": question}]
+    messages = [{"role": "user", "content": content}]
+    if reply is not None:
+        messages.append({"role": "assistant", "content": [{"type": "text", "text": reply}]})
     return {
         "kind": "sample",
         "id": f"{command}/{digest(scene['id'], task, about)}",
@@ -82,11 +107,8 @@ def sample(
         "scene": scene["id"],
         **{key: scene[key] for key in ("dataset", "family", "license", "split") if key in scene},
         "images": images,
-        "messages": [
-            {"role": "user", "content": content},
-            {"role": "assistant", "content": [{"type": "text", "text": reply}]},
-        ],
-        "answer": answer,
+        "messages": messages,
+        **({"answer": answer} if answer else {}),
         "meta": meta,
     }
 

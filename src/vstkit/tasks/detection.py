@@ -78,23 +78,26 @@ def question(
     index: int,
     labels: Sequence[str],
     camera: tuple[Sequence[float], int, int],
-    answer: tuple[list[str], list[dict[str, Any]]],
+    answer: tuple[list[str], list[dict[str, Any]]] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The sample that asks for `labels` in a view; `camera` is (fx, fy, cx, cy), width, height."""
-    ids, found = answer
+    """The sample that asks for `labels` in a view; `camera` is (fx, fy, cx, cy), width, height.
+
+    `answer` is object ids and their labelled boxes; without it the sample is a question only.
+    """
+    ids, found = answer or ([], [])
     return sample(
         command=COMMAND,
         task=TASK,
         scene=record,
         images=[record["views"][index]["image"]],
         question=dialects.detection_prompt(labels, *camera),
-        reply=dialects.format_boxes(found),
-        answer={"type": "boxes3d", "value": found},
+        reply=dialects.format_boxes(found) if answer else None,
+        answer={"type": "boxes3d", "value": found} if answer else None,
         meta={
             "view": index,
             "labels": list(labels),
-            "objects": ids,
+            **({"objects": ids} if answer else {}),
             "camera": [round(x, 4) for x in camera[0]],
             "size": list(camera[1:]),
             "template": "vst",
