@@ -28,7 +28,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vstkit.commands import _options as options
+from . import _options as options
 
 
 @options.streaming

@@ -36,7 +36,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vstkit.commands import _options as options
+from . import _options as options
 
 
 @options.streaming
@@ -62,11 +62,12 @@ def command(
     from functools import partial
 
     from vstkit import detecting
-    from vstkit.commands import _table
     from vstkit.geometry.cameras import DEFAULT_FOCAL
     from vstkit.models.chat import Chat
     from vstkit.models.generate import generate
     from vstkit.models.loading import load
+
+    from . import _table
 
     asked = partial(
         detecting.questions,

@@ -34,7 +34,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vstkit.commands import _options as options
+from . import _options as options
 
 
 @options.streaming
@@ -60,8 +60,9 @@ def command(
     """Ask which object is nearest to the camera."""
     from functools import partial
 
-    from vstkit.commands import _generating
     from vstkit.tasks import depth
+
+    from . import _generating
 
     generate = partial(
         depth.generate,

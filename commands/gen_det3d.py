@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vstkit.commands import _options as options
+from . import _options as options
 
 
 @options.streaming
@@ -45,8 +45,9 @@ def command(
     """Ask for the 3D boxes of the objects of one kind."""
     from functools import partial
 
-    from vstkit.commands import _generating
     from vstkit.tasks import detection
+
+    from . import _generating
 
     generate = partial(detection.generate, root=root, seed=seed, min_share=min_share, min_fraction=min_fraction)
     _generating.run(stream, generate, detection.explain, keep=keep, report=report, sample_id=explain)

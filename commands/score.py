@@ -31,7 +31,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from vstkit.commands import _options as options
+from . import _options as options
 
 
 @options.streaming
@@ -44,8 +44,9 @@ def command(
     by_label: Annotated[bool, typer.Option("--by-label", help="AP of each label too.")] = False,
 ) -> None:
     """Score predictions against their answers."""
-    from vstkit.commands import _table
     from vstkit.scoring import suites
+
+    from . import _table
 
     with stream() as predictions:
         questions = list(predictions.results(_questions, kinds=("prediction",)))

@@ -35,7 +35,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from vstkit.commands import _options as options
+from . import _options as options
 
 
 @options.saying
@@ -97,7 +97,6 @@ def command(
         max_steps=max_steps,
         global_batch=global_batch,
         warmup=warmup,
-        processes=gpus,
         dtype=dtype,
         gradient_checkpointing=gradient_checkpointing,
         workers=workers,

@@ -230,6 +230,7 @@ def test_a_truth_that_counts_goes_before_an_ignored_one():
         (box(0), 0),
         ([0, 0, 5, 1, 0, 1, 0, 0, 0], 1),
         ([0, 0, 5, 1, 1, -1, 0, 0, 0], 1),
+        ([0, 1, 5, 1, 1e-20, 1e-20, 0, 0, 0], 1),  # all corners on one row of pixels
         (box(0, z=2e8), 1),
         (box(0, z=-1), 1),
         ([0, 0, 10, 0.1, 20.9, 0.1, 0, 0, 0], 0),  # 200 * 20.9 / 9.95 = 420.1 px
@@ -323,11 +324,17 @@ def test_nothing_predicted_and_nothing_true():
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        (question([box(0)[:7]], []), r"questions\[1\].truth: expected n x 9 numbers, got \(1, 7\)"),
-        (question([], [box(0)[:7]]), r"questions\[1\].predicted: expected n x 9 numbers, got \(1, 7\)"),
-        (question([], box(0)), r"questions\[1\].predicted: expected n x 9 numbers, got \(9,\)"),
-        (question([], [box(0)], [0.5, 0.5]), r"questions\[1\].scores: expected 1 numbers, got \(2,\)"),
-        (question([], [box(0)], []), r"questions\[1\].scores: expected 1 numbers, got \(0,\)"),
+        (question([box(0)[:7]], []), r"questions\[1\].truth: expected n x 9 numbers, got an array of shape \(1, 7\)"),
+        (
+            question([], [box(0)[:7]]),
+            r"questions\[1\].predicted: expected n x 9 numbers, got an array of shape \(1, 7\)",
+        ),
+        (question([], box(0)), r"questions\[1\].predicted: expected n x 9 numbers, got an array of shape \(9,\)"),
+        (
+            question([], [box(0)], [0.5, 0.5]),
+            r"questions\[1\].scores: expected 1 numbers, got an array of shape \(2,\)",
+        ),
+        (question([], [box(0)], []), r"questions\[1\].scores: expected 1 numbers, got an array of shape \(0,\)"),
         (question([], [box(0)], [np.nan]), r"questions\[1\].scores: expected finite numbers"),
         (question([box(np.inf)], []), r"questions\[1\].truth: expected finite numbers"),
     ],

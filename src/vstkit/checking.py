@@ -8,7 +8,7 @@ from typing import Any
 
 from vstkit import images
 from vstkit.errors import DataError
-from vstkit.records import Pack, Prediction, Sample, Scene, View
+from vstkit.records import Scene, View
 from vstkit.validation import parse, problems
 
 ASPECT = 0.01  # depth may differ from the image's aspect by this share
@@ -31,10 +31,9 @@ def _file_problems(record: dict[str, Any], root: str) -> Iterator[str]:
             for field, fault in _view_problems(raw, view, root):
                 yield f"views[{i}].{field}: {fault}"
     elif record["kind"] == "pack":
-        for i, sample in enumerate(parse(record, Pack).samples and record["samples"]):
+        for i, sample in enumerate(record["samples"]):
             yield from (f"samples[{i}].{fault}" for fault in _image_problems(sample, root))
     elif record["kind"] in ("sample", "prediction"):
-        parse(record, Sample if record["kind"] == "sample" else Prediction)
         yield from _image_problems(record, root)
 
 

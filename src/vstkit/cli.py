@@ -102,7 +102,9 @@ class Group(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in SUMMARIES:
             return load(cmd_name)
-        return super().get_command(ctx, cmd_name) or _external(cmd_name)
+        if (found := super().get_command(ctx, cmd_name)) is None:
+            _external(cmd_name)
+        return found
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         for group, commands in COMMANDS.items():

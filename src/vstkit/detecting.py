@@ -55,9 +55,7 @@ def questions(
             yield sample_record
 
 
-def answered(
-    questions: Iterator[Record], ask: Callable[[list[Record]], list[str]], batch: int
-) -> Iterator[Record]:
+def answered(questions: Iterator[Record], ask: Callable[[list[Record]], list[str]], batch: int) -> Iterator[Record]:
     """The predictions for `questions`, in order; `ask` answers up to `batch` of them at once."""
     while held := list(islice(questions, batch)):
         yield from map(prediction, held, ask(held))

@@ -138,7 +138,7 @@ def save(image: Image.Image, path: Path) -> None:
 
 
 def _turned(image: Image.Image) -> bool:
-    return image.getexif().get(_ORIENTATION, 1) >= 5  # 5 to 8 lie on their side
+    return int(image.getexif().get(_ORIENTATION, 1)) >= 5  # 5 to 8 lie on their side
 
 
 @contextmanager

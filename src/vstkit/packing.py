@@ -55,9 +55,7 @@ def best_fit_decreasing(lengths: Sequence[int], capacity: int) -> list[list[int]
     return groups
 
 
-def pack(
-    samples: Iterable[Sized], capacity: int, buffer: int = 10_000, seed: int = 0
-) -> Iterator[list[Sized]]:
+def pack(samples: Iterable[Sized], capacity: int, buffer: int = 10_000, seed: int = 0) -> Iterator[list[Sized]]:
     """Groups of samples of at most `capacity` tokens together, best-fit over `buffer` samples at a time.
 
     The groups of a buffer leave in an order drawn from the seed and the ids in them, since packing itself puts the

@@ -62,4 +62,4 @@ def load(folder: str | Path, device: str | None = None, dtype: str | None = None
         raise DataError(f"{folder}: the model cannot be loaded: {error}") from error
     if missing := sorted(found["missing_keys"]):  # transformers would leave them random
         raise DataError(f"{folder}: {len(missing)} weights are missing, the first is {missing[0]}")
-    return model.to(device).eval()
+    return (model if device == "cpu" else model.to(device)).eval()

@@ -1,11 +1,9 @@
 """Average precision of 3D boxes, by the protocol of Omni3D as VST uses it.
 
-The boxes of one category in one image are a question. In a question predictions take truths, by falling score;
-all questions of a category make a precision-recall curve, sampled at 101 recalls; AP is its mean, over ten IoU
-thresholds and all categories. Source: COCOeval of pycocotools and `omni3d_evaluation.py` of Cube R-CNN (Brazil
-et al., Omni3D, CVPR 2023), with VST's settings: no 2D boxes, no proximity test.
-
-Axes of arrays, in this order where they meet:
+The boxes of one category in one image are a question. In a question predictions take truths, by falling score; all
+questions of a category make a precision-recall curve, sampled at 101 recalls; AP is its mean, over ten IoU thresholds
+and all categories. Source: pycocotools' COCOeval and Cube R-CNN's `omni3d_evaluation.py` (Brazil et al., CVPR 2023),
+with VST's settings: no 2D boxes, no proximity test. Axes of arrays, in this order where they meet:
 
     D  predicted boxes   G  truth boxes         P  pairs of a prediction and a truth of one question
     C  categories        A  depth ranges        M  limits on the predictions of a question
@@ -86,40 +84,39 @@ class Pairs(NamedTuple):
 def evaluate(questions: Iterable[Question], *, ties: Ties = "file", iou: Iou = iou_pairs) -> Evaluation:
     """Score the predicted boxes of a whole set.
 
-    `metrics` has the 13 numbers of Omni3D (AP, AP15, AP25, AP50, APnear, APmed, APfar, AR1, AR10, AR100, ARnear,
-    ARmed, ARfar) and precision, recall and F1 at IoU .15, .25, .50 (`precision@15`, ...); `categories` has AP,
-    AP15, AP25, AP50 of each; `counts` has images, categories, truth, ignored (of the truth), predicted.
+    `metrics` has the 13 numbers of Omni3D (AP, AP15, AP25, AP50, APnear, APmed, APfar, AR1, AR10, AR100, ARnear, ARmed,
+    ARfar) and precision, recall and F1 at IoU .15, .25, .50 (`precision@15`, ...); `categories` has AP, AP15, AP25,
+    AP50 of each; `counts` has images, categories, truth, ignored (of the truth), predicted.
 
-    `ties` says what equal scores mean for AP and AR; without scores that is every prediction. With "file", the
-    official way, they stand in the order of the input, and the numbers depend on it. With "average" they are one
-    step of their category's curve, inside which true and false positives grow in proportion (Davis and Goadrich,
-    ICML 2006); inside a question they are matched by falling best IoU, and where a limit cuts through them, each
-    counts with its chance to stand inside in a random order. The order of the predictions then has no effect.
+    `ties` says what equal scores mean for AP and AR; without scores that is every prediction. With "file", the official
+    way, they stand in the order of the input, and the numbers depend on it. With "average" they are one step of their
+    category's curve, inside which true and false positives grow in proportion (Davis and Goadrich, ICML 2006); inside a
+    question they are matched by falling best IoU, and where a limit cuts through them, each counts with its chance to
+    stand inside. The order of predictions then has no effect. The result lies below the mean of "file" over all orders,
+    since there the curve keeps the lucky runs of each order: little in large categories, much in small ones.
 
-    `iou` maps boxes (n, 9), (n, 9) to (n,); with the default, predictions that are not finite or not positive in
-    size overlap nothing, and so are false positives. Questions with the same image and category are joined.
-    Raises DataError for arrays of a wrong shape, and for truths or scores that are not finite.
+    `iou` maps boxes (n, 9), (n, 9) to (n,); with the default, predictions that are not finite or not positive in size
+    overlap nothing, and so are false positives. Questions with the same image and category are joined. Raises DataError
+    for arrays of a wrong shape, and for truths or scores that are not finite.
     """
     boxes = flatten(questions)
     pairs = overlaps(boxes, iou)
     rank, share = rank_predictions(boxes, pairs, ties)
-    counted = share[pairs.predicted, -1] > 0
-    verdict = match(boxes, Pairs(*(of[counted] for of in pairs)), rank)
-    ap, ar = accumulate(boxes, verdict, rank, share, ties)
+    ap, ar = accumulate(boxes, match(boxes, pairs, rank), rank, share, ties)
 
-    def precisions(ap: Floats) -> dict[str, float | None]:
-        return {"AP": _mean(ap)} | {f"AP{name}": _mean(ap[:, t]) for name, t in NAMED_THRESHOLDS.items()}
-
-    metrics = precisions(ap[:, 0]) | {f"AP{name}": _mean(ap[:, a]) for name, a in NAMED_RANGES.items()}
+    precisions = {"AP": slice(None)} | {f"AP{name}": slice(t, t + 1) for name, t in NAMED_THRESHOLDS.items()}
+    metrics = {name: _mean(ap[:, 0, t]) for name, t in precisions.items()}
+    metrics |= {f"AP{name}": _mean(ap[:, a]) for name, a in NAMED_RANGES.items()}
     metrics |= {f"AR{limit}": _mean(ar[:, 0, m]) for m, limit in enumerate(LIMITS)}
     metrics |= {f"AR{name}": _mean(ar[:, a, -1]) for name, a in NAMED_RANGES.items()}
+    metrics |= pooled_scores(boxes, pairs)
+    categories = {
+        category: {name: _mean(ap[c, 0, t]) for name, t in precisions.items()}
+        for c, category in enumerate(boxes.categories)
+    }
     counts = {"images": len({image for image, _ in boxes.questions}), "categories": len(boxes.categories)}
     counts |= {"truth": len(boxes.truth), "ignored": int(boxes.ignored[:, 0].sum()), "predicted": len(boxes.scores)}
-    return {
-        "metrics": metrics | pooled_scores(boxes, pairs),
-        "categories": {name: precisions(ap[c : c + 1, 0]) for c, name in enumerate(boxes.categories)},
-        "counts": counts,
-    }
+    return {"metrics": metrics, "categories": categories, "counts": counts}
 
 
 def flatten(questions: Iterable[Question]) -> Boxes:
@@ -128,26 +125,26 @@ def flatten(questions: Iterable[Question]) -> Boxes:
     owner, view, truth, predicted, scores = [], [], [np.zeros((0, 9))], [np.zeros((0, 9))], [np.zeros(0)]
     for i, question in enumerate(questions):
         owner.append(number.setdefault((question["image"], question["category"]), len(number)))
-        truth.append(_numbers(question["truth"], (-1, 9), f"questions[{i}].truth"))
-        predicted.append(_numbers(question["predicted"], (-1, 9), f"questions[{i}].predicted", finite=False))
+        truth.append(_numbers(i, "truth", question["truth"], (-1, 9)))
+        predicted.append(_numbers(i, "predicted", question["predicted"], (-1, 9), finite=False))
         given, m = question.get("scores"), len(predicted[-1])
-        scores.append(np.ones(m) if given is None else _numbers(given, (m,), f"questions[{i}].scores"))
+        scores.append(np.ones(m) if given is None else _numbers(i, "scores", given, (m,)))
         camera, height = question.get("camera"), question.get("height")
         view.append((np.nan, np.nan) if camera is None or height is None else (camera[1], height))
     names = {name: c for c, name in enumerate(dict.fromkeys(category for _, category in number))}
     category = np.array([names[category] for _, category in number], dtype=np.intp)
-    a, b = np.concatenate(truth), np.concatenate(predicted)
-    item_a, item_b = (np.repeat(np.arange(len(owner)), [len(x) for x in of[1:]]) for of in (truth, predicted))
-    of_a, of_b = (np.array(owner, dtype=np.intp)[item] for item in (item_a, item_b))
-    truths = a, of_a, category[of_a], ignored_truth(a, np.array(view).reshape(-1, 2)[item_a])
-    return Boxes(list(number), list(names), *truths, b, of_b, category[of_b], np.concatenate(scores))
+    all_truth, all_predicted = np.concatenate(truth), np.concatenate(predicted)
+    item_t, item_p = (np.repeat(np.arange(len(owner)), [len(x) for x in rows[1:]]) for rows in (truth, predicted))
+    of_t, of_p = (np.array(owner, dtype=np.intp)[item] for item in (item_t, item_p))
+    truths = all_truth, of_t, category[of_t], ignored_truth(all_truth, np.array(view).reshape(-1, 2)[item_t])
+    return Boxes(list(number), list(names), *truths, all_predicted, of_p, category[of_p], np.concatenate(scores))
 
 
 def ignored_truth(truth: Floats, view: Floats) -> Bools:
     """Which truths (G, 9) nobody has to find, (G, A); `view` (G, 2) is fy and image height, or NaN.
 
-    Those with a size that is not positive, a centre outside the depth range (one beyond 1e8 m is outside of
-    all), a projection without height or 10.5 images high.
+    Those with a size that is not positive, a centre outside the depth range (beyond 1e8 m it is outside of all), a
+    projection without height or 10.5 images high.
     """
     with np.errstate(all="ignore"):  # corners in the camera plane project to infinity
         vertices = corners(truth)
@@ -198,10 +195,10 @@ def rank_predictions(boxes: Boxes, pairs: Pairs, ties: Ties) -> tuple[Ints, Floa
 def match(boxes: Boxes, pairs: Pairs, rank: Ints) -> Bools:
     """Let predictions take truths: which are right, and which are wrong, (2, D, A, T).
 
-    In the order of `rank` (D,), each takes the free truth of greatest IoU at or above the threshold: one that
-    counts before one that is ignored, the later of equals. Those that take an ignored truth are neither right
-    nor wrong, nor are those that take none and lie outside the depth range. Predictions of one rank never
-    compete, so that a round serves all questions. (pycocotools' bound min(t, 1 - 1e-10) is t here.)
+    In the order of `rank` (D,), each takes the free truth of greatest IoU at or above the threshold: one that counts
+    before one that is ignored, the later of equals. Those that take an ignored truth are neither right nor wrong, nor
+    are those that take none and lie outside the depth range. Predictions of one rank never compete, so that a round
+    serves all questions. (pycocotools' bound min(t, 1 - 1e-10) is t here.)
     """
     order = np.lexsort((pairs.predicted, rank[pairs.predicted]))
     predicted, truth, iou = (column[order] for column in pairs)
@@ -235,9 +232,8 @@ def accumulate(boxes: Boxes, verdict: Bools, rank: Ints, share: Floats, ties: Ti
     for c in range(len(boxes.categories)):
         rows = order[boxes.predicted_category[order] == c]
         ends = np.flatnonzero(np.diff(boxes.scores[rows], append=-np.inf)) if ties == "average" else slice(None)
-        weight = share[rows, -1, None, None]
         # Rounded, so that fractions of predictions add up to whole ones in whatever order.
-        tp, fp = np.cumsum(weight * verdict[:, rows], axis=1)[:, ends].round(9)  # (S, A, T)
+        tp, fp = np.cumsum(share[rows, -1, None, None] * verdict[:, rows], axis=1)[:, ends].round(9)  # (S, A, T)
         positives = (~boxes.ignored[boxes.truth_category == c]).sum(0)  # (A,)
         for a in np.flatnonzero(positives):
             ar[c, a] = share[rows].T @ verdict[0, rows, a] / positives[a]
@@ -278,13 +274,14 @@ def pooled_scores(boxes: Boxes, pairs: Pairs) -> dict[str, float | None]:
     }
 
 
-def _numbers(value: ArrayLike, shape: tuple[int, ...], path: str, *, finite: bool = True) -> Floats:
+def _numbers(i: int, field: str, value: ArrayLike, shape: tuple[int, ...], *, finite: bool = True) -> Floats:
     array = np.asarray(value, dtype=float)
     array = array if array.size else array.reshape(0, *shape[1:])
     if array.ndim != len(shape) or array.shape[-1] != shape[-1]:
-        raise DataError(f"{path}: expected {'n x ' * (len(shape) - 1)}{shape[-1]} numbers, got {array.shape}")
+        wanted = f"{'n x ' * (len(shape) - 1)}{shape[-1]}"
+        raise DataError(f"questions[{i}].{field}: expected {wanted} numbers, got an array of shape {array.shape}")
     if finite and not np.isfinite(array).all():
-        raise DataError(f"{path}: expected finite numbers")
+        raise DataError(f"questions[{i}].{field}: expected finite numbers")
     return array
 
 

@@ -35,7 +35,6 @@ def write_run(
     max_steps: int | None = None,
     global_batch: int = 128,
     warmup: float = 0.03,
-    processes: int = 1,
     dtype: str | None = None,
     gradient_checkpointing: bool = False,
     workers: int = 1,
@@ -44,13 +43,13 @@ def write_run(
 ) -> Path:
     """Make the run folder `output` and write run.json, all that a rank needs to know; returns its path.
 
-    `global_batch` is in packs a step, over all `processes` of all machines; `max_steps` overrides `epochs`;
-    `warmup` is a fraction of the steps; `dtype` is bfloat16 or float32, by default by device; `workers` prepare
-    images ahead in every process. `argv` is kept for the reader. Raises UsageError for options that do not go
-    together and DataError when the model or a pack file is missing or the folder already holds a model.
+    `zero` is DeepSpeed's stage, 1 to 3; `global_batch` is in packs a step, over all processes; `max_steps` overrides `epochs`; `warmup` is a fraction of
+    the steps; `dtype` is bfloat16 or float32, by default by device; `workers` prepare images ahead in every process.
+    `argv` is kept for the reader. Raises DataError when the model or a pack file is missing, or the folder already
+    holds a model.
     """
-    if global_batch % processes:
-        raise UsageError(f"--global-batch: expected a multiple of the {processes} processes, got {global_batch}")
+    if zero not in (1, 2, 3):  # DeepSpeed's stage 0 clips gradients in another way, and saves nothing over 1
+        raise UsageError(f"--zero: expected 1, 2 or 3, got {zero}")
     check(model)
     for name in packs:
         if not Path(name).is_file():
