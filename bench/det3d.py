@@ -66,7 +66,10 @@ def synthetic_set(images: int, rng: np.random.Generator) -> list[det3d.Question]
     return questions
 
 
-def boxes_around(middle, spread, size, tilt, n, rng):  # type: ignore[no-untyped-def]
+def boxes_around(
+    middle: np.ndarray, spread: float, size: tuple[float, ...], tilt: np.ndarray, n: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Boxes (n, 9) of one category: alike in size, upright in a camera tilted by pitch and roll."""
     centre = middle + rng.normal(0, (spread, 0.15 * spread, spread), (n, 3))
     centre[:, 2] = np.maximum(centre[:, 2], 0.8)
     angles = np.column_stack([np.full(n, tilt[0]), rng.uniform(-90, 90, n), np.full(n, tilt[1])])

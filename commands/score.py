@@ -6,7 +6,8 @@ DESCRIPTION
     F1, which do not depend on the order of the predictions.
 
     Models give no confidence, so all predictions tie, and AP depends on how ties are taken: --ties file takes them in
-    the order of the input, as the official evaluation does; --ties average gives what random orders give on average.
+    the order of the input, as the official evaluation does, and the number changes with that order; --ties average
+    takes them as one step of the precision-recall curve, which has no order, and gives lower numbers.
 
     A number for which there is nothing to find (no object beyond 35 m) is absent.
 

@@ -15,28 +15,20 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
+import transformers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
 # Qwen's: a number is split digit by digit, a word keeps the space before it.
 SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 # In the order of Qwen2.5-VL's own added tokens.
-CONTROL = [
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|object_ref_start|>",
-    "<|object_ref_end|>",
-    "<|box_start|>",
-    "<|box_end|>",
-    "<|quad_start|>",
-    "<|quad_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|vision_pad|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-]
+CONTROL = """
+endoftext im_start im_end object_ref_start object_ref_end box_start box_end quad_start quad_end vision_start
+vision_end vision_pad image_pad video_pad
+"""
 TEMPLATE = """\
 {%- for message in messages %}
 {%- if loop.first and message.role != 'system' %}
@@ -62,11 +54,11 @@ TEMPLATE = """\
 {{- '<|im_start|>assistant\\n' }}
 {%- endif %}
 """
-LABELS = (
-    "chair table sofa bed lamp desk door window shelf cabinet sink stove oven fridge toilet mirror pillow monitor "
-    "keyboard laptop book box bottle cup bowl plate vase plant picture clock printer stool bench counter dresser "
-    "curtain television backpack bin kettle microwave dishwasher knife spoon fork jar basket rug ladder cart"
-).split()
+LABELS = """
+chair table sofa bed lamp desk door window shelf cabinet sink stove oven fridge toilet mirror pillow monitor
+keyboard laptop book box bottle cup bowl plate vase plant picture clock printer stool bench counter dresser
+curtain television backpack bin kettle microwave dishwasher knife spoon fork jar basket rug ladder cart
+"""
 SENTENCES = [
     "system user assistant. You are a helpful assistant.",
     "These are the camera parameters of the image. Here are the detailed camera parameters for the image.",
@@ -98,15 +90,14 @@ def sentences() -> list[str]:
         f'```json\n[\n  {{"bbox_3d": [-0.{i}, 1.2{i}, 3.5, 0.6, 0.4, 1.1, 0.0, -0.5, 0.25], "label": "{label}"}},\n'
         f'  {{"bbox_3d": [0.1, 0.2, 1.{i}, 0.3, 0.4, 0.5, 0.1, 0.2, 0.3], "label": "{label}"}}\n]\n```'
         f"The {label} is nearer than the other {label}. [{label}, {label}]: {label}-A"
-        for i, label in enumerate(LABELS)
+        for i, label in enumerate(LABELS.split())
     ]
     return SENTENCES * 20 + boxes
 
 
 def tokenizer(vocabulary: int = 1024) -> Any:
     """A `tokenizers.Tokenizer` with at most `vocabulary` entries, laid out as Qwen's."""
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-
+    control = [f"<|{name}|>" for name in CONTROL.split()]
     made = Tokenizer(models.BPE())
     made.normalizer = normalizers.NFC()
     made.pre_tokenizer = pre_tokenizers.Sequence(
@@ -117,19 +108,17 @@ def tokenizer(vocabulary: int = 1024) -> Any:
     )
     made.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary - len(CONTROL),
+        vocab_size=vocabulary - len(control),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     made.train_from_iterator(sentences(), trainer)
-    made.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL])
+    made.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in control])
     return made
 
 
 def model(tokens: Any, arch: str, hidden: int, layers: int) -> Any:
     """The network, randomly initialised, with `hidden` channels in 4 heads and a vision tower of 2 blocks."""
-    import transformers
-
     ids = {name: tokens.token_to_id(f"<|{name}|>") for name in ("endoftext", "im_end")}
     head = hidden // 4
     rest = head // 2 // 3
@@ -186,8 +175,6 @@ def build(
     max_pixels: int = 28 * 28 * 100,
 ) -> int:
     """Write the model folder `out` and return the number of parameters."""
-    import torch
-
     out.mkdir(parents=True, exist_ok=True)
     tokens = tokenizer()
     torch.manual_seed(seed)
@@ -230,9 +217,7 @@ def build(
 def quiet() -> None:
     """Keep transformers from drawing bars, and deepspeed, which it imports, from saying that there is no GPU."""
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
 from vstkit.errors import DataError
 from vstkit.models import vision
 from vstkit.models.chat import Chat
@@ -102,9 +103,7 @@ def test_tokens_equal_the_real_processor(tiny_model: Path, root: Path, name: str
 def test_trained_tokens_are_the_answers_and_their_stops(tiny_model: Path, root: Path, name: str) -> None:
     chat, record = Chat(tiny_model), SAMPLES[name]
     encoded = chat.encode(record, str(root))
-    learnt = [
-        chat.tokenizer.decode(encoded.ids[start:end], skip_special_tokens=False) for start, end in encoded.spans
-    ]
+    learnt = [chat.tokenizer.decode(encoded.ids[start:end], skip_special_tokens=False) for start, end in encoded.spans]
     answers = [m["content"][0]["text"] for m in record["messages"] if m["role"] == "assistant"]
     assert learnt == [answer + "<|im_end|>" for answer in answers]
     assert encoded.targets == sum(end - start for start, end in encoded.spans) > 0

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-import tiny
 from hypothesis import given
 from hypothesis import strategies as st
+
+import tiny
 from vstkit.errors import DataError
 from vstkit.models.chat import Chat
 from vstkit.packing import Sized, best_fit_decreasing, measure, pack, pack_record

@@ -23,9 +23,14 @@ def example() -> ModuleType:
     return module
 
 
-@cache
 def model(arch: str = "qwen2_5_vl") -> Path:
     """The folder of a tiny random model: 2 layers, images of at most 16 tokens."""
+    return _built(arch)
+
+
+@cache
+def _built(arch: str) -> Path:
+    example().quiet()
     temporary = tempfile.TemporaryDirectory()
     atexit.register(temporary.cleanup)
     folder = Path(temporary.name) / arch

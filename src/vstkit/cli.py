@@ -75,7 +75,6 @@ def _guard(function: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             function(*args, **kwargs)
-            _flush()
         except BrokenPipeError as e:
             raise ReaderGone from e
         except KeyboardInterrupt as e:
@@ -86,7 +85,8 @@ def _guard(function: Callable[..., None]) -> Callable[..., None]:
 
 def _flush() -> None:
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as e:
@@ -166,8 +166,10 @@ def run(argv: list[str]) -> int:
     name = f"vstkit {command}" if command in SUMMARIES else "vstkit"
     logging.basicConfig(format=f"{name}: %(message)s", level=logging.WARNING)
     try:
-        return int(app(argv, standalone_mode=False, prog_name="vstkit") or 0)
-    except ReaderGone:
+        status = int(app(argv, standalone_mode=False, prog_name="vstkit") or 0)
+        _flush()
+        return status
+    except (ReaderGone, BrokenPipeError):
         # The interpreter flushes standard output once more on its way out; let it find a reader.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE

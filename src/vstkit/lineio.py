@@ -45,7 +45,7 @@ def _non_finite(raw: bytes) -> str | None:
     """Python's json reads NaN and Infinity where orjson only says 'unexpected character': find the field."""
     try:
         value = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     found: list[str] = []
     stack = [("", value)]
@@ -75,11 +75,18 @@ def lines(files: Iterable[str], convert: Callable[[str], Record | None] | None =
                     if not raw.isspace():
                         yield name, number, raw
         except (OSError, EOFError, zlib.error) as e:  # gzip raises all three
-            raise DataError(f"{name}: {getattr(e, 'strerror', None) or e}") from e
+            raise DataError(f"{shown(name)}: {getattr(e, 'strerror', None) or e}") from e
+
+
+def shown(name: str) -> str:
+    """What messages call a FILE."""
+    return "standard input" if name == "-" else name
 
 
 def _open(name: str) -> contextlib.AbstractContextManager[Iterable[bytes]]:
     if name == "-":
+        if sys.stdin is None:
+            raise UsageError("standard input is closed: name a FILE or pipe records in")
         if sys.stdin.isatty():
             raise UsageError("standard input is a terminal: name a FILE or pipe records in")
         return contextlib.nullcontext(sys.stdin.buffer)
@@ -122,7 +129,10 @@ class Output:
     def __init__(self, name: str | None = None) -> None:
         self.name = "standard output" if name in (None, "-") else str(name)
         self._temporary: Path | None = None
-        if name in (None, "-"):
+        self._named = name not in (None, "-")
+        if not self._named:
+            if sys.stdout is None:
+                raise UsageError("standard output is closed: give -o FILE or pipe records on")
             self._file: BinaryIO = sys.stdout.buffer
         else:
             self._final = path = Path(self.name).resolve()
@@ -161,7 +171,7 @@ class Output:
             if self._packer:
                 self._packer.close()
             self._file.flush()
-            if self._file is not sys.stdout.buffer:
+            if self._named:
                 self._file.close()
             if self._temporary:
                 self._temporary.replace(self._final)

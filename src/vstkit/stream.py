@@ -10,18 +10,20 @@ import functools
 import itertools
 import logging
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any
 
 from vstkit.errors import DataError
-from vstkit.lineio import Line, Output, Record, decode, encode, lines
+from vstkit.lineio import Line, Output, Record, decode, encode, lines, shown
 
 log = logging.getLogger("vstkit")
 
@@ -29,7 +31,7 @@ Tally = Counter[str]
 Function = Callable[[Record, Tally], Iterable[Any]]
 # What became of one line: where it stood, its results, or what was wrong with it.
 Outcome = tuple[Line, list[Any], str]
-CHUNK = 16  # lines that a worker gets at once: few enough that a slow source still flows
+CHUNK_SECONDS, CHUNK_LINES = 0.05, 64  # what a worker gets at once: worth handing over, and results still flow
 
 
 class Stream:
@@ -67,9 +69,16 @@ class Stream:
         self._jobs = jobs
         self._watched = sys.stderr.isatty() and not quiet
         self._progress: Progress | None = None
-        self._output = Output(output)
-        self.to_stdout = output in (None, "-")
+        self._outcomes: Generator[Outcome] | None = None
+        self._unread: DataError | None = None
         self._rejects = Output(rejects) if rejects else None
+        try:
+            self._output = Output(output)
+        except DataError:
+            if self._rejects:
+                self._rejects.discard()
+            raise
+        self.to_stdout = output in (None, "-")
 
     def map(self, function: Function, *, kinds: Sequence[str] | None, keep: bool = False) -> None:
         """Write what `function` gives for each record; with `keep`, the record itself after it."""
@@ -84,8 +93,8 @@ class Stream:
         Records of other kinds are written through at once, in place.
         """
         work = functools.partial(_work, function, None if kinds is None else frozenset(kinds), keep, encoded)
-        outcomes = self._parallel(work) if self._jobs > 1 else self._serial(work)
-        for line, found, error in outcomes:
+        self._outcomes = self._parallel(work) if self._jobs > 1 else self._serial(work)
+        for line, found, error in self._outcomes:
             self.read += 1
             if error:
                 self._fail(line, error)
@@ -97,6 +106,8 @@ class Stream:
             if self._watched:
                 self._progress = self._progress or Progress(self.command)
                 self._progress.show(self.read)
+        if self._unread:
+            raise self._unread
 
     def write(self, record: Record) -> None:
         """Write one record."""
@@ -109,36 +120,42 @@ class Stream:
     def _inputs(self) -> Iterator[Line]:
         index, count = self._shard
         mine = itertools.islice(lines(self._files, self._convert), index - 1, None, count)
-        return itertools.islice(mine, self._limit)
+        try:
+            yield from itertools.islice(mine, self._limit)
+        except DataError as e:  # told when the lines before it are done
+            self._unread = e
 
-    def _serial(self, work: Callable[[Line, Tally], Outcome]) -> Iterator[Outcome]:
+    def _serial(self, work: Callable[[Line, Tally], Outcome]) -> Generator[Outcome]:
         for line in self._inputs():
             yield work(line, self.tally)
 
-    def _parallel(self, work: Callable[[Line, Tally], Outcome]) -> Iterator[Outcome]:
+    def _parallel(self, work: Callable[[Line, Tally], Outcome]) -> Generator[Outcome]:
         # Data commands start no threads before this, so fork is safe, and it is the quickest start.
         context = multiprocessing.get_context("fork")
         source = self._inputs()
-        with ProcessPoolExecutor(self._jobs, context, initializer=_ignore_interrupt) as pool:
-            waiting: deque[Future[tuple[list[Outcome], Tally]]] = deque()
+        theirs, ours = os.pipe()
+        with ProcessPoolExecutor(self._jobs, context, _end_with_parent, (theirs, ours)) as pool:
+            waiting: deque[Future[tuple[list[Outcome], Tally, float]]] = deque()
+            size = 1
             try:
-                while True:
-                    while len(waiting) < 4 * self._jobs and (chunk := list(itertools.islice(source, CHUNK))):
+                while (chunk := list(itertools.islice(source, size))) or waiting:
+                    if chunk:
                         waiting.append(pool.submit(_chunk, work, chunk))
-                    if not waiting:
-                        return
-                    outcomes, tally = waiting.popleft().result()
-                    self.tally.update(tally)
-                    yield from outcomes
+                    while waiting and (not chunk or waiting[0].done() or len(waiting) == 4 * self._jobs):
+                        outcomes, tally, seconds = waiting.popleft().result()
+                        self.tally.update(tally)
+                        yield from outcomes
+                        size = min(2 * size, CHUNK_LINES, 1 + int(len(outcomes) * CHUNK_SECONDS / seconds))
             except BrokenProcessPool as e:
                 raise DataError("a worker was killed (out of memory?); try fewer with -j") from e
             finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+                os.close(ours)
+                os.close(theirs)
 
     def _fail(self, line: Line, error: str) -> None:
         self.bad += 1
         file, number, raw = line
-        where = f"{'standard input' if file == '-' else file}{f':{number}' if number else ''}"
+        where = f"{shown(file)}{f':{number}' if number else ''}"
         if self._rejects:
             self._rejects.write(encode(_reject(file, number, raw, error)))
         self._output.flush()  # what was right so far reaches the reader before the message
@@ -153,11 +170,13 @@ class Stream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._outcomes:
+            self._outcomes.close()  # a run that ends early does not wait for its workers
         if self._progress:
             self._progress.close()
-        if self._rejects:
-            self._rejects.finish()
         try:
+            if self._rejects:
+                self._rejects.finish()
             if kind is None:
                 if self.bad > self._max_bad * self.read:
                     raise DataError(f"{self.bad} of {self.read} records were bad")
@@ -166,6 +185,8 @@ class Stream:
                 self._output.finish()
         finally:
             self._output.discard()
+            if self._rejects:
+                self._rejects.discard()
 
 
 def _work(
@@ -190,14 +211,22 @@ def _work(
     return (file, number, b""), found, ""
 
 
-def _chunk(work: Callable[[Line, Tally], Outcome], chunk: list[Line]) -> tuple[list[Outcome], Tally]:
+def _chunk(work: Callable[[Line, Tally], Outcome], chunk: list[Line]) -> tuple[list[Outcome], Tally, float]:
     tally: Tally = Counter()
-    return [work(line, tally) for line in chunk], tally
+    began = time.perf_counter()
+    return [work(line, tally) for line in chunk], tally, time.perf_counter() - began
 
 
-def _ignore_interrupt() -> None:
-    # Ctrl-C goes to the whole group; the parent stops the pool.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _end_with_parent(theirs: int, ours: int) -> None:
+    """A worker ends when the parent closes its end of the pipe, or is killed, which closes it too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    os.close(ours)
+
+    def wait() -> None:
+        os.read(theirs, 1)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _reject(file: str, number: int, raw: bytes, error: str) -> Record:

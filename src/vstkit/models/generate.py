@@ -55,9 +55,7 @@ def _left_padded(prompts: list[list[int]], chat: Chat) -> dict[str, np.ndarray[A
     return {"input_ids": ids, "attention_mask": mask, "mm_token_type_ids": (ids == chat.image_id).astype(np.int64)}
 
 
-def _continued(
-    model: Any, chat: Chat, inputs: dict[str, np.ndarray[Any, Any]], max_new_tokens: int
-) -> list[list[int]]:
+def _continued(model: Any, chat: Chat, inputs: dict[str, np.ndarray[Any, Any]], max_new_tokens: int) -> list[list[int]]:
     """The new tokens of each row, up to its stop token."""
     import torch
     from transformers import GenerationConfig

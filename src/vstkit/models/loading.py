@@ -61,5 +61,5 @@ def load(folder: str | Path, device: str | None = None, dtype: str | None = None
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise DataError(f"{folder}: the model cannot be loaded: {error}") from error
     if missing := sorted(found["missing_keys"]):  # transformers would leave them random
-        raise DataError(f"{folder}: {len(missing)} weights are missing, the first is {missing[0]}")
+        raise DataError(f"{folder}: {len(missing)} of its weights are missing, such as {missing[0]}")
     return (model if device == "cpu" else model.to(device)).eval()

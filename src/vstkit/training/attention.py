@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 SEGMENTED = "seg_sdpa"  # "flash" in the name would make transformers look for a kernel
@@ -58,6 +59,6 @@ def segment_lengths(position_ids: Any) -> list[int]:
     if lengths is None:
         row = position_ids.reshape(-1)
         starts = [*(row == 0).nonzero().reshape(-1).tolist(), row.numel()]
-        lengths = [end - start for start, end in zip(starts, starts[1:], strict=False)]
+        lengths = [end - start for start, end in pairwise(starts)]
         position_ids.segment_lengths = lengths
     return lengths

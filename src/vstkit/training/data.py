@@ -54,7 +54,7 @@ class Packs:
                         raise DataError(f"kind: expected pack, got {record['kind']}")
                     if record.get("model") != fingerprint:
                         raise DataError(
-                            f"model: packed for {record.get('model')}, but the model to train is {fingerprint}: pack again"
+                            f"model: packed for {record.get('model')}, but the model is {fingerprint}: pack again"
                         )
                     self.lengths.append(int(record["length"]))
                     self.targets.append(int(record["targets"]))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,10 @@ def write_run(
 ) -> Path:
     """Make the run folder `output` and write run.json, all that a rank needs to know; returns its path.
 
-    `zero` is DeepSpeed's stage, 1 to 3; `global_batch` is in packs a step, over all processes; `max_steps` overrides `epochs`; `warmup` is a fraction of
-    the steps; `dtype` is bfloat16 or float32, by default by device; `workers` prepare images ahead in every process.
-    `argv` is kept for the reader. Raises DataError when the model or a pack file is missing, or the folder already
-    holds a model.
+    `zero` is DeepSpeed's stage, 1 to 3; `global_batch` is in packs a step, over all processes; `max_steps` overrides
+    `epochs`; `warmup` is a fraction of the steps; `dtype` is bfloat16 or float32, by default by device; `workers`
+    prepare images ahead in every process; `argv` is kept for the reader. Raises UsageError for another stage, and
+    DataError when the model or a pack file is missing or the folder already holds a model.
     """
     if zero not in (1, 2, 3):  # DeepSpeed's stage 0 clips gradients in another way, and saves nothing over 1
         raise UsageError(f"--zero: expected 1, 2 or 3, got {zero}")
@@ -113,7 +114,9 @@ def _devices(processes: int) -> list[int | str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "") if has_gpu() else ""
     named: list[int | str] = [int(name) if name.isdigit() else name for name in visible.split(",") if name]
     if named and processes > len(named):
-        raise UsageError(f"--processes: expected at most {len(named)} (CUDA_VISIBLE_DEVICES={visible}), got {processes}")
+        raise UsageError(
+            f"--processes: expected at most {len(named)} (CUDA_VISIBLE_DEVICES={visible}), got {processes}"
+        )
     return named[:processes] or list(range(processes))
 
 
@@ -121,16 +124,17 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Run the launcher to its end and return its exit status, 128 + n where signal n ended it.
 
     It runs in a process group of its own, which is gone when this returns: SIGINT and SIGTERM are passed on to it,
-    and it does not outlive this process. What it prints goes to standard error.
+    and it does not outlive this process. Its standard output, on which DeepSpeed talks about itself, is shown on
+    standard error when VSTKIT_DEBUG is set.
     """
     libc = ctypes.CDLL(None)
     child = subprocess.Popen(
         argv,
         env={**os.environ, **env},
         stdin=subprocess.DEVNULL,
-        stdout=sys.stderr.fileno(),
+        stdout=sys.stderr.fileno() if os.environ.get("VSTKIT_DEBUG") else subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=lambda: libc.prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM),
+        preexec_fn=lambda: libc.prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM),  # noqa: PLW1509 - no threads here
     )
     passed_on: list[int] = []
 
@@ -144,10 +148,8 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     if passed_on:
         return 128 + passed_on[0]
     # The launcher exits with its rank's -n, which the system cuts to 256 - n.

@@ -51,10 +51,8 @@ MODEL_FILES = (
 def main(argv: list[str]) -> int:
     """Train as argv[1], a run.json, says; returns the exit status, having said on standard error what went wrong."""
     die_with_parent()
-    if not os.environ.get("VSTKIT_DEBUG"):
-        # DeepSpeed prints its memory use and calls what torch will rename: neither helps a user.
-        warnings.simplefilter("ignore", FutureWarning)
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
+    # DeepSpeed calls what torch will rename; a user can do nothing about it.
+    warnings.simplefilter("ignore", FutureWarning)
     _alone_by_default()
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     folder = Path(argv[1]).parent
@@ -233,7 +231,9 @@ def _save(engine: Any, run: Run, folder: Path, chat: Chat, rank: int) -> None:
 def _show(entry: dict[str, Any], steps: int) -> None:
     if sys.stderr.isatty():
         end = "\n" if entry["step"] == steps else ""
-        sys.stderr.write(f"\rstep {entry['step']}/{steps}  loss {entry['loss']:.4f}  {entry['tokens_per_s']} tok/s{end}")
+        sys.stderr.write(
+            f"\rstep {entry['step']}/{steps}  loss {entry['loss']:.4f}  {entry['tokens_per_s']} tok/s{end}"
+        )
         sys.stderr.flush()
 
 
