@@ -332,7 +332,7 @@ def test_the_command_line_is_the_launchers(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("DS_ACCELERATOR", "cuda")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
     assert launch.command("runs/sft", processes=2)[1] == {}
-    with pytest.raises(UsageError, match="--processes: expected at most 2"):
+    with pytest.raises(UsageError, match="--gpus: expected at most 2"):
         launch.command("runs/sft", processes=3)
 
 

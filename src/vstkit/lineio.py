@@ -133,7 +133,8 @@ class Output:
         if not self._named:
             if sys.stdout is None:
                 raise UsageError("standard output is closed: give -o FILE or pipe records on")
-            self._file: BinaryIO = sys.stdout.buffer
+            # Not sys.stdout.buffer, which PYTHONUNBUFFERED makes a raw file, whose writes may be partial.
+            self._file: BinaryIO = open(sys.stdout.fileno(), "wb", closefd=False)
         else:
             self._final = path = Path(self.name).resolve()
             if not path.exists() or stat.S_ISREG(path.stat().st_mode):
@@ -161,9 +162,10 @@ class Output:
             raise DataError(f"cannot write {self.name}: {e.strerror}") from e
 
     def flush(self) -> None:
-        """Hand on what is buffered, with the errors of `write`."""
-        with self._errors():
-            self._file.flush()
+        """Hand on what is buffered, with the errors of `write`; of a file that is not there yet nobody reads."""
+        if not self._temporary:
+            with self._errors():
+                self._file.flush()
 
     def finish(self) -> None:
         """Everything is there: check that it reached the disk, then take the final name."""

@@ -115,7 +115,7 @@ def _devices(processes: int) -> list[int | str]:
     named: list[int | str] = [int(name) if name.isdigit() else name for name in visible.split(",") if name]
     if named and processes > len(named):
         raise UsageError(
-            f"--processes: expected at most {len(named)} (CUDA_VISIBLE_DEVICES={visible}), got {processes}"
+            f"--gpus: expected at most {len(named)} (CUDA_VISIBLE_DEVICES={visible}), got {processes}"
         )
     return named[:processes] or list(range(processes))
 
