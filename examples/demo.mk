@@ -9,6 +9,8 @@ SCENES ?= $(SHARED)/scenes/adt/scenes.jsonl
 export VSTKIT_ROOT ?= $(dir $(SCENES))
 export DS_ACCELERATOR ?= cpu
 OUT ?= demo
+# How many scenes: the kitchen's second one is the same moment, 33 ms later.
+LIMIT ?= 1
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eo pipefail -c
@@ -21,24 +23,25 @@ demo: $(OUT)/untrained.scores.jsonl $(OUT)/trained.scores.jsonl
 
 $(OUT)/scenes.jsonl: $(SCENES)
 	@mkdir -p $(OUT)
-	vstkit check --files $< | vstkit fov-unify -o $@
+	vstkit check --files --limit $(LIMIT) $< | vstkit fov-unify -o $@
 
 # One pipe, two generators: -k passes the scenes on.
 $(OUT)/samples.jsonl: $(OUT)/scenes.jsonl
-	vstkit gen-depth -k --per-view 2 $< | vstkit gen-det3d -o $@
+	vstkit gen-depth -k --per-view 1 $< | vstkit gen-det3d -o $@
 
 $(OUT)/det3d.jsonl: $(OUT)/samples.jsonl
 	grep '"task":"det3d"' $< > $@
 
 $(OUT)/tiny: examples/tiny_model.py
-	python examples/tiny_model.py $@
+	python examples/tiny_model.py $@ --max-pixels 50176
 
 $(OUT)/packs.jsonl: $(OUT)/samples.jsonl | $(OUT)/tiny
 	vstkit pack --model $(OUT)/tiny --length 2048 $< -o $@
 
 $(OUT)/sft: $(OUT)/packs.jsonl
 	rm -rf $@
-	vstkit sft $< --model $(OUT)/tiny -o $@ --gpus 2 --zero 2 --lr 1.5e-3 --vision-lr 1.5e-3 --global-batch 2 --epochs 60
+	vstkit sft $< --model $(OUT)/tiny -o $@ --gpus 2 --zero 2 --global-batch 2 --max-steps 450 \
+	  --lr 2e-3 --vision-lr 2e-3 --warmup 0.05
 
 $(OUT)/untrained.predictions.jsonl: $(OUT)/det3d.jsonl | $(OUT)/tiny
 	vstkit detect3d --model $(OUT)/tiny --max-new-tokens 64 $< -o $@

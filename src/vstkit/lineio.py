@@ -134,7 +134,7 @@ class Output:
             if sys.stdout is None:
                 raise UsageError("standard output is closed: give -o FILE or pipe records on")
             # Not sys.stdout.buffer, which PYTHONUNBUFFERED makes a raw file, whose writes may be partial.
-            self._file: BinaryIO = open(sys.stdout.fileno(), "wb", closefd=False)
+            self._file: BinaryIO = os.fdopen(sys.stdout.fileno(), "wb", closefd=False)
         else:
             self._final = path = Path(self.name).resolve()
             if not path.exists() or stat.S_ISREG(path.stat().st_mode):

@@ -16,7 +16,9 @@ from vstkit.chance import Chance
 from vstkit.errors import DataError
 from vstkit.models import vision
 from vstkit.models.chat import Chat, Encoded
+from vstkit.records import Pack
 from vstkit.training.rope import rope_index
+from vstkit.validation import parse
 
 IGNORED = -100  # the label that torch's cross entropy leaves out
 Batch = dict[str, np.ndarray[Any, Any]]
@@ -52,16 +54,13 @@ class Packs:
                     record = lineio.decode(raw)
                     if record["kind"] != "pack":
                         raise DataError(f"kind: expected pack, got {record['kind']}")
-                    if record.get("model") != fingerprint:
-                        raise DataError(
-                            f"model: packed for {record.get('model')}, but the model is {fingerprint}: pack again"
-                        )
-                    self.lengths.append(int(record["length"]))
-                    self.targets.append(int(record["targets"]))
-                except KeyError as error:
-                    raise DataError(f"{name}:{number}: {error.args[0]}: missing") from error
+                    pack = parse(record, Pack)
+                    if pack.model != fingerprint:
+                        raise DataError(f"model: packed for {pack.model}, but the model is {fingerprint}: pack again")
                 except DataError as error:
                     raise DataError(f"{name}:{number}: {error}") from error
+                self.lengths.append(pack.length)
+                self.targets.append(pack.targets)
                 self._lines.append((name, number, offset, len(raw)))
             offset += len(raw)
 

@@ -114,9 +114,7 @@ def _devices(processes: int) -> list[int | str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "") if has_gpu() else ""
     named: list[int | str] = [int(name) if name.isdigit() else name for name in visible.split(",") if name]
     if named and processes > len(named):
-        raise UsageError(
-            f"--gpus: expected at most {len(named)} (CUDA_VISIBLE_DEVICES={visible}), got {processes}"
-        )
+        raise UsageError(f"--gpus: expected at most {len(named)} (CUDA_VISIBLE_DEVICES={visible}), got {processes}")
     return named[:processes] or list(range(processes))
 
 

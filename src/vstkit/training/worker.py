@@ -50,7 +50,8 @@ MODEL_FILES = (
 
 def main(argv: list[str]) -> int:
     """Train as argv[1], a run.json, says; returns the exit status, having said on standard error what went wrong."""
-    die_with_parent()
+    if "RANK" in os.environ:  # by hand, the parent is a shell that may go
+        die_with_parent()
     # DeepSpeed calls what torch will rename; a user can do nothing about it.
     warnings.simplefilter("ignore", FutureWarning)
     _alone_by_default()
@@ -138,9 +139,9 @@ def learning_rate(step: int, steps: int, warmup: float) -> float:
 
 def _engine(run: Run, size: int) -> Any:
     """The model on its device, in the hands of DeepSpeed."""
-    cuda = torch.cuda.is_available()
+    cuda = torch.cuda.is_available() and os.environ.get("DS_ACCELERATOR") != "cpu"
     if not cuda:
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+        os.environ["DS_ACCELERATOR"] = "cpu"
     import deepspeed
     import deepspeed.ops
     from transformers.integrations import HfDeepSpeedConfig
