@@ -30,6 +30,8 @@ SEE ALSO
 
 from __future__ import annotations
 
+import logging
+import signal
 import sys
 from typing import Annotated, Literal
 
@@ -57,7 +59,7 @@ def command(
     warmup: Annotated[
         float, typer.Option("--warmup", metavar="SHARE", min=0, max=1, help="Share of the steps in which rates rise.")
     ] = 0.03,
-    zero: Annotated[int, typer.Option("--zero", metavar="STAGE", min=0, max=3, help="ZeRO stage.")] = 2,
+    zero: Annotated[int, typer.Option("--zero", metavar="STAGE", min=1, max=3, help="ZeRO stage.")] = 2,
     gpus: Annotated[int, typer.Option("--gpus", metavar="N", min=1, help="Processes on this machine.")] = 1,
     hostfile: Annotated[
         str | None, typer.Option("--hostfile", metavar="FILE", help="DeepSpeed hostfile, for several machines.")
@@ -101,7 +103,10 @@ def command(
         gradient_checkpointing=gradient_checkpointing,
         workers=workers,
         seed=seed,
+        progress=sys.stderr.isatty() and logging.getLogger("vstkit").isEnabledFor(logging.INFO),
         argv=["vstkit", *sys.argv[1:]],
     )
     if status := launch.run(argv, env):
+        if status == 128 + signal.SIGKILL:
+            logging.getLogger("vstkit").error("a process of the run was killed (out of memory?)")
         raise typer.Exit(status)

@@ -1,11 +1,12 @@
 # The main job, end to end: scenes -> samples -> packs -> a tuned model -> 3D boxes -> a score. Run by `make demo`.
 #
 # Every line is a plain vstkit command as you would type it. Input: SCENES (with the pictures' folder in VSTKIT_ROOT), by
-# default a real kitchen. The model has the architecture of Qwen2.5-VL, but it is tiny and begins with random weights: it
-# can only learn these pictures by heart, and shows that it did.
+# default a real kitchen, and where that is not at hand the small room of the tests. The model has the architecture of
+# Qwen2.5-VL, but it is tiny and begins with random weights: it can only learn these pictures by heart, and shows that it
+# did.
 
 SHARED := $(or $(VSTKIT_SHARED),../shared/data)
-SCENES ?= $(SHARED)/scenes/adt/scenes.jsonl
+SCENES ?= $(firstword $(wildcard $(SHARED)/scenes/adt/scenes.jsonl) tests/data/scenes.jsonl)
 export VSTKIT_ROOT ?= $(dir $(SCENES))
 export DS_ACCELERATOR ?= cpu
 OUT ?= demo

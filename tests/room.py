@@ -25,7 +25,7 @@ SHADES = (0.75, 1.0, 0.55)  # of faces across x, y and z of the box
 def render(
     boxes: ArrayLike, camera: Sequence[float], width: int, height: int, pose: ArrayLike | None = None
 ) -> tuple[Array, Array, Array]:
-    """Picture (h, w, 3) uint8, depth (h, w) metres along z, and instances (h, w) uint16 of `boxes` (n, 9) in world axes.
+    """Picture (h, w, 3) uint8, depth (h, w) metres along z, instances (h, w) uint16 of `boxes` (n, 9) in world axes.
 
     Instance i is box i - 1; where nothing is seen, depth and instance are 0. A box with the camera in it is not seen.
     """
@@ -51,15 +51,15 @@ def render(
 
 
 def look_at(eye: Sequence[float], target: Sequence[float], up: Sequence[float] = (0, -1, 0)) -> list[list[float]]:
-    """The pose (camera to world) of a camera at `eye` that looks at `target`, its picture upright with regard to `up`."""
+    """The pose (camera to world) of a camera at `eye` that looks at `target`, upright with regard to `up`."""
     z = np.subtract(target, eye)
     z = z / np.linalg.norm(z)
     x = np.cross(z, up)
     x = x / np.linalg.norm(x)
     pose = np.eye(4)
     pose[:3] = np.stack([x, np.cross(z, x), z, np.asarray(eye, dtype=float)], axis=1)
-    held: list[list[float]] = pose.tolist()
-    return held
+    rounded: list[list[float]] = (pose.round(9) + 0.0).tolist()  # the same on every machine, and no -0.0
+    return rounded
 
 
 def write_scene(

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support import shared
 
+from support import shared
 from vstkit import detecting, drawing
 from vstkit.errors import DataError
 from vstkit.geometry import dialects

@@ -1,4 +1,4 @@
-"""Every answer about the real kitchen, derived again from its pictures by code that shares nothing with the generators."""
+"""Answers about the real kitchen, derived again from its pictures by code that shares nothing with the generators."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
-from support import shared
 
+from support import shared
 from vstkit import fov
 from vstkit.tasks import depth, detection
 

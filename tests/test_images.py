@@ -87,6 +87,13 @@ def test_pictures_are_upright(tmp_path: Path) -> None:
     assert red > 200  # the right end of the stored row is below now
 
 
+def test_headers_are_read_without_the_pixels(tmp_path: Path) -> None:
+    whole = Path(picture(tmp_path / "whole.png", 300, 200)).read_bytes()
+    (tmp_path / "head.png").write_bytes(whole[:200])
+    assert images.size("head.png", str(tmp_path)) == (300, 200)
+    assert images.exif_focal("head.png", str(tmp_path)) is None
+
+
 def test_exif_focal_length(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0xA405] = 26

@@ -353,6 +353,11 @@ def test_run_folders_are_checked_before_anything_starts(tmp_path: Path) -> None:
     assert (run["lr"], run["vision_lr"], run["command"], run["global_batch"]) == (1e-3, 5e-6, "'a b' c", 128)
 
 
+def test_launching_needs_no_torch() -> None:
+    code = "import sys; from vstkit.training import launch; launch.command('run'); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_launcher_ends_with_its_childs_status_and_takes_signals() -> None:
     def script(code: str) -> int:
         return launch.run([sys.executable, "-c", code], {"GIVEN": "7"})

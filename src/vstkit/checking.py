@@ -38,11 +38,14 @@ def _file_problems(record: dict[str, Any], root: str) -> Iterator[str]:
 
 
 def _image_problems(sample: dict[str, Any], root: str) -> Iterator[str]:
-    for i, recipe in enumerate(sample.get("images", [])):
+    named = [(f"images[{i}]", recipe) for i, recipe in enumerate(sample.get("images", []))]
+    for i, video in enumerate(sample.get("videos", [])):
+        named += [(f"videos[{i}].frames[{j}]", frame) for j, frame in enumerate(video["frames"])]
+    for field, recipe in named:
         try:
             images.open_image(recipe, root)
         except DataError as e:
-            yield f"images[{i}]: {e}"
+            yield f"{field}: {e}"
 
 
 def _view_problems(raw: dict[str, Any], view: View, root: str) -> Iterator[tuple[str, str]]:
@@ -60,10 +63,13 @@ def _view_problems(raw: dict[str, Any], view: View, root: str) -> Iterator[tuple
         if field not in raw:
             continue
         try:
-            rows, columns = images.read_map(raw[field]["path"], root).shape
+            values = images.read_map(raw[field]["path"], root)
         except DataError as e:
             yield field, str(e)
             continue
+        if field == "instances" and values.dtype.kind not in "ui":
+            yield field, f"{raw[field]['path']}: expected integers, got {values.dtype}"
+        rows, columns = values.shape
         if abs(_aspect((columns, rows)) / aspect - 1) > ASPECT:
             yield field, f"expected the image's aspect {aspect:.4g}, got {columns}x{rows}"
 

@@ -125,7 +125,7 @@ def map_to_image(map_size: Size, recipe: Recipe, root: str = ".") -> tuple[float
 def exif_focal(path: str, root: str = ".") -> float | None:
     """Focal length in pixels from the 35 mm equivalent that a camera wrote, where it wrote one."""
     with _opened(path, root) as image:
-        equivalent = image.getexif().get_ifd(_EXIF_IFD).get(_FOCAL_35MM)
+        equivalent = image.getexif().get_ifd(_EXIF_IFD).get(_FOCAL_35MM) if _has_exif(image) else None
         return float(equivalent) * math.hypot(*image.size) / DIAGONAL_35MM if equivalent else None
 
 
@@ -138,7 +138,13 @@ def save(image: Image.Image, path: Path) -> None:
 
 
 def _turned(image: Image.Image) -> bool:
-    return int(image.getexif().get(_ORIENTATION, 1)) >= 5  # 5 to 8 lie on their side
+    # 5 to 8 lie on their side.
+    return _has_exif(image) and int(image.getexif().get(_ORIENTATION, 1)) >= 5
+
+
+def _has_exif(image: Image.Image) -> bool:
+    """Without this question, PIL decodes a whole PNG to look for EXIF data behind its pixels."""
+    return "exif" in image.info or image.format == "TIFF"
 
 
 @contextmanager

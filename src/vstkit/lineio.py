@@ -74,8 +74,8 @@ def lines(files: Iterable[str], convert: Callable[[str], Record | None] | None =
                 for number, raw in enumerate(handle, 1):
                     if not raw.isspace():
                         yield name, number, raw
-        except (OSError, EOFError, zlib.error) as e:  # gzip raises all three
-            raise DataError(f"{shown(name)}: {getattr(e, 'strerror', None) or e}") from e
+        except OSError as e:
+            raise DataError(f"{shown(name)}: {e.strerror or e}") from e
 
 
 def shown(name: str) -> str:
@@ -90,37 +90,43 @@ def _open(name: str) -> contextlib.AbstractContextManager[Iterable[bytes]]:
         if sys.stdin.isatty():
             raise UsageError("standard input is a terminal: name a FILE or pipe records in")
         return contextlib.nullcontext(sys.stdin.buffer)
-    if name.endswith(".gz"):
-        return gzip.open(name, "rb")
-    return _unpacked_zst(name) if name.endswith(".zst") else Path(name).open("rb")
+    return _unpacked(name) if name.endswith((".gz", ".zst")) else Path(name).open("rb")
 
 
 @contextlib.contextmanager
-def _unpacked_zst(name: str) -> Iterator[Iterable[bytes]]:
+def _unpacked(name: str) -> Iterator[Iterable[bytes]]:
     with Path(name).open("rb") as packed:
-        yield _zst_lines(packed, name)
+        yield _unpacked_lines(packed, name)
 
 
-def _zst_lines(packed: BinaryIO, name: str) -> Iterator[bytes]:
-    import zstandard
-
-    # Not zstandard's stream reader, which takes a file that was cut for one that has ended.
-    frame = zstandard.ZstdDecompressor().decompressobj()
+def _unpacked_lines(packed: BinaryIO, name: str) -> Iterator[bytes]:
+    begin, broken = _unpacker(name)
+    # Frame by frame, and not by a reader that takes a file that was cut for one that has ended.
+    frame = begin()
     tail = b""
     try:
         while data := packed.read(1 << 17):
             while data:
                 if frame.eof:
-                    frame = zstandard.ZstdDecompressor().decompressobj()
+                    frame = begin()
                 *whole, tail = (tail + frame.decompress(data)).split(b"\n")
                 yield from (line + b"\n" for line in whole)
                 data = frame.unused_data
-    except zstandard.ZstdError as e:
+    except broken as e:
         raise DataError(f"{name}: {e}") from e
-    if tail:
-        yield tail
     if not frame.eof:
         raise DataError(f"{name}: the file is cut short")
+    if tail:
+        yield tail
+
+
+def _unpacker(name: str) -> tuple[Callable[[], Any], type[Exception]]:
+    """What begins to unpack a frame of a .gz or .zst file, and what it raises."""
+    if name.endswith(".gz"):
+        return lambda: zlib.decompressobj(wbits=16 + zlib.MAX_WBITS), zlib.error
+    import zstandard
+
+    return lambda: zstandard.ZstdDecompressor().decompressobj(), zstandard.ZstdError
 
 
 class Output:
@@ -181,9 +187,10 @@ class Output:
 
     def discard(self) -> None:
         """The run failed: a file that was begun does not stay."""
-        if self._temporary:
+        if self._named:
             with contextlib.suppress(OSError):
                 self._file.close()
+        if self._temporary:
             self._temporary.unlink(missing_ok=True)
 
     @contextlib.contextmanager

@@ -1,7 +1,8 @@
 """Make the files of this folder again: `python tests/data/make.py [FOLDER]`. Everything here comes from this script.
 
-scenes.jsonl is one view of a room: a table, two chairs, a cabinet, a lamp, and a basket behind the cabinet that cannot be
-seen. photo.jpg says its focal length in EXIF, plain.jpg does not; the header of huge.png claims 60,000 x 60,000 pixels.
+scenes.jsonl is one view of a room: a table, two chairs, a cabinet, a lamp, and a basket behind the cabinet that cannot
+be seen. photo.jpg says its focal length in EXIF, plain.jpg does not; the header of huge.png claims 60,000 x 60,000
+pixels.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ FOCAL_35MM = 26  # millimetres
 
 def png(width: int, height: int) -> bytes:
     """A PNG file whose header claims this size, with hardly any pixels behind it."""
-    chunks = {b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IDAT": zlib.compress(b"\0"), b"IEND": b""}
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0),
+        b"IDAT": zlib.compress(b"\0"),
+        b"IEND": b"",
+    }
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
         for name, body in chunks.items()

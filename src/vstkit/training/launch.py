@@ -40,13 +40,15 @@ def write_run(
     gradient_checkpointing: bool = False,
     workers: int = 1,
     seed: int = 0,
+    progress: bool = False,
     argv: Sequence[str] = (),
 ) -> Path:
     """Make the run folder `output` and write run.json, all that a rank needs to know; returns its path.
 
     `zero` is DeepSpeed's stage, 1 to 3; `global_batch` is in packs a step, over all processes; `max_steps` overrides
     `epochs`; `warmup` is a fraction of the steps; `dtype` is bfloat16 or float32, by default by device; `workers`
-    prepare images ahead in every process; `argv` is kept for the reader. Raises UsageError for another stage, and
+    prepare images ahead in every process; with `progress` each step is shown on standard error; `argv` is kept for
+    the reader. Raises UsageError for another stage, and
     DataError when the model or a pack file is missing or the folder already holds a model.
     """
     if zero not in (1, 2, 3):  # DeepSpeed's stage 0 clips gradients in another way, and saves nothing over 1
@@ -76,6 +78,7 @@ def write_run(
         "gradient_checkpointing": gradient_checkpointing,
         "workers": workers,
         "seed": seed,
+        "progress": progress,
     }
     path = folder / "run.json"
     path.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")

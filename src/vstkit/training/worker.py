@@ -73,6 +73,9 @@ def main(argv: list[str]) -> int:
     except Exception as error:
         if os.environ.get("VSTKIT_DEBUG"):
             raise
+        if world > 1:
+            # Where another process fell first and broke this one's connection, the launcher ends this one now.
+            time.sleep(3)
         report = folder / f"error-{rank}.txt"
         report.write_text(traceback.format_exc(), encoding="utf-8")
         sys.stderr.write(f"vstkit sft: rank {rank}: {type(error).__name__}: {error} (see {report})\n")
@@ -118,7 +121,8 @@ def train(run: Run, folder: Path, chat: Chat, packs: data.Packs, rank: int, worl
             clock = now
             log.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
             log.flush()
-            _show(entry, len(plan))
+            if run["progress"]:
+                _show(entry, len(plan))
     _save(engine, run, folder, chat, rank)
 
 
@@ -230,12 +234,10 @@ def _save(engine: Any, run: Run, folder: Path, chat: Chat, rank: int) -> None:
 
 
 def _show(entry: dict[str, Any], steps: int) -> None:
-    if sys.stderr.isatty():
-        end = "\n" if entry["step"] == steps else ""
-        sys.stderr.write(
-            f"\rstep {entry['step']}/{steps}  loss {entry['loss']:.4f}  {entry['tokens_per_s']} tok/s{end}"
-        )
-        sys.stderr.flush()
+    """One line on the terminal, overwritten by the next step's."""
+    end = "\n" if entry["step"] == steps else ""
+    sys.stderr.write(f"\rstep {entry['step']}/{steps}  loss {entry['loss']:.4f}  {entry['tokens_per_s']} tok/s{end}")
+    sys.stderr.flush()
 
 
 def _alone_by_default() -> None:
