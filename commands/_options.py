@@ -1,23 +1,10 @@
-"""Options that mean the same in every command, each defined once.
-
-`Files` and the options of `streaming` are on every command over records; the others are picked where they apply.
-"""
+"""Options that mean the same in every command, each defined once; `_command.py` says who has which."""
 
 from __future__ import annotations
 
-import functools
-import inspect
-import logging
-import os
-import shlex
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-
-from vstkit.errors import UsageError
 
 Root = Annotated[
     str,
@@ -70,19 +57,19 @@ MinFraction = Annotated[
     typer.Option("--min-fraction", metavar="SHARE", min=0, max=1, help="Share of its box's outline that must be seen."),
 ]
 
-_Files = Annotated[
+Files = Annotated[
     list[str] | None,
     typer.Argument(metavar="[FILE]...", help="Files of JSON lines; none or - is standard input."),
 ]
-_Output = Annotated[
+Output = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write here, whole or not at all, instead of standard output."),
 ]
-_OnError = Annotated[
+OnError = Annotated[
     Literal["stop", "skip"],
     typer.Option("--on-error", help="What a bad record does: stop the run, or be counted and left out."),
 ]
-_MaxBad = Annotated[
+MaxBad = Annotated[
     float,
     typer.Option(
         "--max-bad",
@@ -92,11 +79,11 @@ _MaxBad = Annotated[
         help="With --on-error skip: fail at the end above this share of bad records.",
     ),
 ]
-_Rejects = Annotated[
+Rejects = Annotated[
     str | None,
     typer.Option("--rejects", metavar="FILE", help="Write each bad record here, with its place and its fault."),
 ]
-_Jobs = Annotated[
+Jobs = Annotated[
     int,
     typer.Option(
         "--jobs",
@@ -107,113 +94,15 @@ _Jobs = Annotated[
         help="Processes; the output is the same for any number.",
     ),
 ]
-_Limit = Annotated[
-    int | None, typer.Option("--limit", "-n", metavar="N", min=0, help="Read at most this many records.")
-]
-_Shard = Annotated[
+Limit = Annotated[int | None, typer.Option("--limit", "-n", metavar="N", min=0, help="Read at most this many records.")]
+Shard = Annotated[
     str, typer.Option("--shard", metavar="I/N", help="Read only records I, I+N, I+2N, ... (I from 1 to N).")
 ]
-_Quiet = Annotated[
+Quiet = Annotated[
     int, typer.Option("--quiet", "-q", count=True, show_default=False, help="Say less on standard error.")
 ]
-_Verbose = Annotated[
+Verbose = Annotated[
     int,
     typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more; first the command line itself."),
 ]
-_Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
-
-_SAYING: dict[str, tuple[Any, Any]] = {
-    "quiet": (_Quiet, 0),
-    "verbose": (_Verbose, 0),
-    "debug": (_Debug, False),
-}
-_STREAMING: dict[str, tuple[Any, Any]] = {
-    "files": (_Files, None),
-    "output": (_Output, None),
-    "on_error": (_OnError, "stop"),
-    "max_bad": (_MaxBad, 0.01),
-    "rejects": (_Rejects, None),
-    "jobs": (_Jobs, 1),
-    "limit": (_Limit, None),
-    "shard": (_Shard, "1/1"),
-    **_SAYING,
-}
-
-
-def streaming(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of every command over records.
-
-    The command's first parameter, `stream`, becomes a function that opens the `vstkit.stream.Stream` they
-    describe; its keywords are the stream's own that are no options.
-    """
-
-    name = function.__module__.rpartition(".")[2].replace("_", "-")
-
-    def call(shared: dict[str, Any], own: dict[str, Any]) -> None:
-        def open_stream(**more: Any) -> Any:
-            from vstkit.stream import Stream
-
-            options = {**shared, "files": shared["files"] or [], "shard": _shard(shared["shard"])}
-            return Stream(name, **options, **more)
-
-        function(open_stream, **own)
-
-    return _extended(function, _STREAMING, call, skip=1)
-
-
-def saying(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that is not over records -q, -v and --debug."""
-    return _extended(function, _SAYING, lambda _, own: function(**own), skip=0)
-
-
-def _extended(
-    function: Callable[..., None],
-    options: dict[str, tuple[Any, Any]],
-    call: Callable[[dict[str, Any], dict[str, Any]], None],
-    skip: int,
-) -> Callable[..., None]:
-    """`function` with the parameters `options` after its own, which Typer reads from the signature."""
-
-    @functools.wraps(function)
-    def command(**given: Any) -> None:
-        shared = {name: given.pop(name) for name in options}
-        _say(shared["quiet"], shared.pop("verbose"), shared.pop("debug"))
-        call(shared, given)
-
-    signature = inspect.signature(function, eval_str=True)
-    own = list(signature.parameters.values())[skip:]
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, (kind, default) in options.items()
-    ]
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + added
-    # Files come first in the usage line whatever the order here; options are listed as they stand.
-    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
-    return command
-
-
-def _say(quiet: int, verbose: int, debug: bool) -> None:
-    # Level INFO, the default, is what a command sums up at its end.
-    logging.getLogger("vstkit").setLevel(logging.INFO + 10 * (quiet - verbose))
-    logging.getLogger("vstkit").debug("%s", shlex.join(["vstkit", *sys.argv[1:]]))
-    if debug:
-        os.environ["VSTKIT_DEBUG"] = "1"  # workers and child processes see it too
-
-
-def _shard(text: str) -> tuple[int, int]:
-    index, slash, count = text.partition("/")
-    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        raise UsageError(f"--shard: expected I/N with I from 1 to N, got {text}")
-    return int(index), int(count)
-
-
-def pictures(root: str, hfov: float | None) -> Callable[[str], dict[str, Any] | None]:
-    """Lets a command take picture files beside files of records."""
-
-    def convert(name: str) -> dict[str, Any] | None:
-        from vstkit import fov, images
-
-        return fov.scene_of_image(name, root, hfov) if Path(name).suffix.lower() in images.SUFFIXES else None
-
-    return convert
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]

@@ -28,10 +28,11 @@ from typing import Annotated, Any
 
 import typer
 
+from . import _command
 from . import _options as options
 
 
-@options.streaming
+@_command.streaming
 def command(
     stream: Any,
     files_too: Annotated[bool, typer.Option("--files", help="Open every file that the records name.")] = False,

@@ -36,10 +36,11 @@ from typing import Annotated, Any
 
 import typer
 
+from . import _command
 from . import _options as options
 
 
-@options.streaming
+@_command.streaming
 def command(
     stream: Any,
     model: options.Model,
@@ -76,7 +77,7 @@ def command(
         focal=focal or DEFAULT_FOCAL,
         root=root,
     )
-    with stream(convert=options.pictures(root, hfov)) as records:
+    with stream(convert=_command.pictures(root, hfov)) as records:
         questions = records.results(asked, kinds=("scene", "sample"))
         ask = partial(generate, load(model), Chat(model), root=root, max_new_tokens=max_new_tokens, batch=batch)
         predictions = detecting.answered(questions, ask, batch)

@@ -36,10 +36,11 @@ from typing import Annotated, Any
 
 import typer
 
+from . import _command
 from . import _options as options
 
 
-@options.streaming
+@_command.streaming
 def command(
     stream: Any,
     focal: options.Focal = None,
@@ -56,5 +57,5 @@ def command(
     from vstkit.geometry import cameras
 
     unify = functools.partial(fov.unify, focal=focal or cameras.DEFAULT_FOCAL, root=root, write=write)
-    with stream(convert=options.pictures(root, hfov)) as scenes:
+    with stream(convert=_command.pictures(root, hfov)) as scenes:
         scenes.map(unify, kinds=("scene",))

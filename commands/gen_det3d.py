@@ -28,10 +28,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import _command
 from . import _options as options
 
 
-@options.streaming
+@_command.streaming
 def command(
     stream: Any,
     min_share: options.MinShare = options.MIN_SHARE,

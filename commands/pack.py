@@ -31,10 +31,11 @@ from typing import Annotated, Any
 
 import typer
 
+from . import _command
 from . import _options as options
 
 
-@options.streaming
+@_command.streaming
 def command(
     stream: Any,
     model: options.Model,

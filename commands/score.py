@@ -32,10 +32,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from . import _options as options
+from . import _command
 
 
-@options.streaming
+@_command.streaming
 def command(
     stream: Any,
     suite: Annotated[Literal["det3d"], typer.Option("--suite", help="What the predictions are scored as.")] = "det3d",

@@ -37,10 +37,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from . import _command
 from . import _options as options
 
 
-@options.saying
+@_command.saying
 def command(
     packs: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files of pack records.")],
     model: options.Model,
