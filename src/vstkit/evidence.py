@@ -10,7 +10,7 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from vstkit import images
-from vstkit.errors import DataError
+from vstkit.errors import DataError, at
 from vstkit.geometry import boxes
 from vstkit.geometry.cameras import project
 from vstkit.records import Object, Scene, View
@@ -84,18 +84,18 @@ class _Masks:
             if isinstance(view.image, str)
             else {"path": view.image.path, "ops": [_builtin(op) for op in view.image.ops]}
         )
-        with _field(f"views[{index}].instances"):
+        with at(f"views[{index}].instances"):
             assert view.instances is not UNSET
             self.instances = images.read_map(view.instances.path, root)
             if self.instances.dtype.kind not in "ui":
                 raise DataError(f"{view.instances.path}: expected integers, got {self.instances.dtype}")
         height, width = self.instances.shape
-        with _field(f"views[{index}].image"):
+        with at(f"views[{index}].image"):
             self.ax, self.bx, self.ay, self.by = images.map_to_image((width, height), recipe, root)
         self.slices = ndimage.find_objects(self.instances.astype(np.int32))
         self.depth: Array | None = None
         if view.depth is not UNSET:
-            with _field(f"views[{index}].depth"):
+            with at(f"views[{index}].depth"):
                 stored = images.read_map(view.depth.path, root)
             # Nearest neighbour, the two axes separately: depth between two surfaces is on neither.
             rows = ((np.arange(height) + 0.5) * stored.shape[0] / height).astype(int)
@@ -188,16 +188,3 @@ def _builtin(op: Any) -> dict[str, Any]:
 
     built: dict[str, Any] = msgspec.to_builtins(op)
     return built
-
-
-class _field:  # noqa: N801 - reads as a statement
-    """Put the field's path before a fault of the file that it names."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, DataError):
-            raise DataError(f"{self.path}: {error}") from None

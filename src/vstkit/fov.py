@@ -10,6 +10,7 @@ from typing import Any
 
 from vstkit import images
 from vstkit.chance import digest
+from vstkit.errors import at
 from vstkit.geometry import cameras
 from vstkit.records import Scene
 from vstkit.validation import parse
@@ -33,13 +34,15 @@ def unify(
     boxes stay. With `write`, a folder, the resized pictures are stored there and the recipes become paths.
     """
     parse(record, Scene)
-    views, scales = [], []
+    views: list[dict[str, Any]] = []
+    scales: list[tuple[float, float]] = []
     for view in record["views"]:
         old = view["width"], view["height"]
         new, camera = cameras.unify(*old, view["camera"], focal)
         recipe = view["image"] if new == old else images.edited(view["image"], {"op": "resize", "size": list(new)})
         if write:
-            recipe = _stored(recipe, root, write)
+            with at(f"views[{len(views)}].image"):
+                recipe = _stored(recipe, root, write)
         tally["resized" if new != old else "kept"] += 1
         views.append({**view, "image": recipe, "width": new[0], "height": new[1], "camera": list(camera)})
         scales.append((new[0] / old[0], new[1] / old[1]))
