@@ -102,12 +102,12 @@ def _shard(text: str) -> tuple[int, int]:
     return int(index), int(count)
 
 
-def pictures(root: str, hfov: float | None) -> Callable[[str], dict[str, Any] | None]:
+def pictures(root: str, hfov: float | None) -> Callable[[str], list[dict[str, Any]] | None]:
     """Lets a command take picture files beside files of records."""
 
-    def convert(name: str) -> dict[str, Any] | None:
+    def convert(name: str) -> list[dict[str, Any]] | None:
         from vstkit import fov, images
 
-        return fov.scene_of_image(name, root, hfov) if Path(name).suffix.lower() in images.SUFFIXES else None
+        return [fov.scene_of_image(name, root, hfov)] if Path(name).suffix.lower() in images.SUFFIXES else None
 
     return convert

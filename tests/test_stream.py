@@ -165,11 +165,11 @@ def test_several_files_are_one_stream(tmp_path: Path) -> None:
     assert mapped(tmp_path, [first, first]) == numbered(3) * 2
 
 
-def test_a_file_may_become_a_record(tmp_path: Path) -> None:
+def test_a_name_may_become_records(tmp_path: Path) -> None:
     source = written(tmp_path / "in.jsonl", numbered(1))
 
-    def convert(name: str) -> Record | None:
-        return {"kind": "scene", "id": name, "i": 7} if name.endswith(".jpg") else None
+    def convert(name: str) -> list[Record] | None:
+        return [{"kind": "scene", "id": name, "i": 7}] if name.endswith(".jpg") else None
 
     assert mapped(tmp_path, [source, "x.jpg"], convert=convert) == [
         *numbered(1),

@@ -60,14 +60,18 @@ def _non_finite(raw: bytes) -> str | None:
     return "; ".join(found) or None
 
 
-def lines(files: Iterable[str], convert: Callable[[str], Record | None] | None = None) -> Iterator[Line]:
+Convert = Callable[[str], Iterable[Record] | None]
+
+
+def lines(files: Iterable[str], convert: Convert | None = None) -> Iterator[Line]:
     """The lines of `files` ("-" is standard input; .gz and .zst are unpacked), blank ones left out.
 
-    `convert` may claim a file that is not made of lines (an image) by returning it as one record.
+    `convert` may claim a name that is not a file of lines (an image, a folder) by returning it as records.
     """
     for name in files or ["-"]:
-        if convert and name != "-" and (record := convert(name)) is not None:
-            yield name, 0, encode(record)
+        if convert and name != "-" and (records := convert(name)) is not None:
+            for record in records:
+                yield name, 0, encode(record)
             continue
         try:
             with _open(name) as handle:

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any
 
 from vstkit.errors import DataError
-from vstkit.lineio import Line, Output, Record, decode, encode, lines, shown
+from vstkit.lineio import Convert, Line, Output, Record, decode, encode, lines, shown
 
 log = logging.getLogger("vstkit")
 
@@ -40,7 +40,7 @@ class Stream:
     `function(record, tally)` is called for records of the given kinds (None: of all); records of other kinds pass
     through unchanged, in place. It raises DataError for a bad record and counts in `tally` what it leaves out and why.
     With `jobs` above 1 it runs in that many processes and must be picklable; order and output stay the same.
-    `convert` makes a record of a file that is not made of lines; `report_all` goes on to the end after a fault and
+    `convert` makes records of a name that is not a file of lines; `report_all` goes on to the end after a fault and
     then fails.
     """
 
@@ -57,7 +57,7 @@ class Stream:
         limit: int | None = None,
         shard: tuple[int, int] = (1, 1),
         quiet: bool = False,
-        convert: Callable[[str], Record | None] | None = None,
+        convert: Convert | None = None,
         report_all: bool = False,
     ) -> None:
         self.command = command
@@ -138,14 +138,20 @@ class Stream:
             waiting: deque[Future[tuple[list[Outcome], Tally, float]]] = deque()
             size = 1
             try:
-                while (chunk := list(itertools.islice(source, size))) or waiting:
+                while True:
+                    began = time.perf_counter()
+                    chunk = list(itertools.islice(source, size))
+                    reading = (time.perf_counter() - began) / max(len(chunk), 1)
                     if chunk:
                         waiting.append(pool.submit(_chunk, work, chunk))
+                    elif not waiting:
+                        return
                     while waiting and (not chunk or waiting[0].done() or len(waiting) == 4 * self._jobs):
                         outcomes, tally, seconds = waiting.popleft().result()
                         self.tally.update(tally)
                         yield from outcomes
-                        size = min(2 * size, CHUNK_LINES, 1 + int(len(outcomes) * CHUNK_SECONDS / seconds))
+                        slower = max(reading, seconds / len(outcomes))
+                        size = min(2 * size, CHUNK_LINES, 1 + int(CHUNK_SECONDS / slower))
             except BrokenProcessPool as e:
                 raise DataError("a worker was killed (out of memory?); try fewer with -j") from e
             finally:
