@@ -142,10 +142,65 @@ def test_boxes_alone(room: Room) -> None:
     room.add("cup", cube(0, 0, 2))
     room.add("chair outside", cube(4, 0, 2))
     room.add("sofa half outside", cube(1.05, 0, 2, 0.6))
-    cup, chair, sofa = room.look(instances=None).values()
-    assert (cup.state, chair.state, sofa.state) == ("seen", "hidden", "unsure")
-    assert cup.box2d == pytest.approx((38.39, 38.39, 60.61, 60.61), abs=0.01)
+    cup, chair, sofa = room.look(instances=None, depth=None).values()
+    assert (cup.state, chair.state, sofa.state) == ("seen", "hidden", "seen")
+    assert cup.box2d == pytest.approx((38.39, 38.39, 60.61, 60.61), abs=0.7)
+    assert sofa.fraction < 0.7
     assert cup.depth is None
+
+
+def test_depth_inside_the_boxes_is_as_good_as_masks(room: Room) -> None:
+    """Without an instance image, the pixels whose points lie in a box are its mask."""
+    room.add("cup", cube(-0.4, 0, 2), (slice(41, 59), slice(21, 39)), z=1.85)
+    room.add("shelf", cube(0.4, 0, 2, 0.8), (slice(36, 64), slice(56, 84)), z=1.7)
+    room.add("pot on the shelf", cube(0.4, 0, 1.75, 0.2), (slice(43, 57), slice(66, 80)), z=1.7)
+    by_masks, by_depth = room.look(), room.look(instances=None)
+    for name in ("o1", "o2", "o3"):
+        assert by_depth[name].state == by_masks[name].state == "seen"
+        assert by_depth[name].pixels == pytest.approx(by_masks[name].pixels, rel=0.2)
+        assert by_depth[name].depth == by_masks[name].depth
+
+
+def test_boxes_hide_each_other_when_there_is_nothing_else(room: Room) -> None:
+    room.add("wardrobe", cube(0, 0, 1.5, 0.8))
+    room.add("broom behind it", cube(0, 0, 3))
+    room.add("hall", cube(0, 0, 1, 12))
+    found = room.look(instances=None, depth=None)
+    assert [s.state for s in found.values()] == ["seen", "hidden", "hidden"]
+
+
+def test_annotated_scenes_are_not_measured_again(room: Room) -> None:
+    room.add("cup", cube(0, 0, 2), (slice(40, 60), slice(40, 60)), z=1.8)
+    room.add("chair outside", cube(4, 0, 2))
+    room.add("glass in plain view", cube(-0.7, -0.7, 2))
+    tally = Counter[str]()
+    (scene,) = evidence.annotate(room.record(), tally, root=str(room.folder))
+    assert tally == {"views by masks": 1}
+    assert [len(thing["seen"]) for thing in scene["objects"]] == [1, 0, 1]
+    assert scene["objects"][0]["seen"][0] == {
+        "view": 0,
+        "pixels": 400,
+        "fraction": pytest.approx(0.81, abs=0.001),
+        "truncated": False,
+        "box2d": [39.5, 39.5, 59.5, 59.5],
+        "point": [49, 49],
+        "depth": 1.8,
+        "near": 1.8,
+        "point_depth": 1.8,
+        "agreement": 1,
+    }
+    for name in ("i.png", "d.png", "a.png"):
+        (room.folder / name).unlink()
+    found = evidence.look(parse(scene, Scene), 0, str(room.folder))
+    assert [s.state for s in found] == ["seen", "hidden", "unsure"]
+    assert (found[0].depth, found[0].at_point, found[0].fraction) == (1.8, 1.8, pytest.approx(0.81, abs=0.001))
+
+
+def test_depth_that_misses_the_box_is_told(room: Room) -> None:
+    room.add("cup", cube(0, 0, 2), (slice(40, 60), slice(40, 60)), z=1.8)
+    room.depths[40:55, 40:60] = 900
+    (scene,) = evidence.annotate(room.record(), Counter(), root=str(room.folder))
+    assert scene["objects"][0]["seen"][0]["agreement"] == pytest.approx(0.25, abs=0.02)
 
 
 def test_faults_name_the_field(room: Room) -> None:

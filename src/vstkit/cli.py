@@ -26,6 +26,7 @@ COMMANDS = {
     "Data": {
         "check": "Validate records, and the files they name.",
         "fov-unify": "Bring every image to one field of view.",
+        "evidence": "Look at what each view shows of each object.",
         "gen-depth": "Ask which object is nearest to the camera.",
         "gen-det3d": "Ask for the 3D boxes of the objects of one kind.",
         "pack": "Fill training sequences with samples.",

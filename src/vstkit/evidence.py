@@ -1,25 +1,26 @@
-"""What one view shows of each object: visible pixels, their box and middle, depth, and whether to trust it at all."""
+"""What each view shows of each object: visible pixels, their box and middle, depth, and how far to trust it."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from vstkit import images
-from vstkit.errors import DataError, at
+from vstkit import records
 from vstkit.geometry import boxes
-from vstkit.geometry.cameras import project
 from vstkit.records import Object, Scene, View
+from vstkit.validation import parse
+from vstkit.visibility import MARGIN, NEAR, Grid
 
 Array = NDArray[Any]
 
 MIN_SHARE = 0.001  # of the image's pixels: below it people no longer name an object
 MIN_FRACTION = 0.1  # of the outline of its box
-NEAR = 0.05  # metres in front of the camera below which nothing is projected
 EVEN = 0.1  # a point lies on one surface if depth around it varies by less than this share
 OCCLUDED = 0.9  # share of an unseen object's place in the image that something nearer must cover
 
@@ -29,16 +30,16 @@ class Seen:
     """One object in one view. Pixels are of the image as it stands after its recipe, lengths in metres.
 
     state: `seen` well enough to ask about; `hardly` seen; `hidden` behind something or outside the picture; `unsure`,
-    when neither mask nor depth tells. Only `seen` objects have the rest: `box2d` [x0, y0, x1, y1] around the visible
-    pixels, `point` the visible pixel farthest from the edge of the mask, and depths along the axis where there are
-    readings: `depth` the median, `near` the nearest decile, `at_point` the one at `point`, where the surface is even.
+    when neither mask nor depth tells. `box2d` [x0, y0, x1, y1] surrounds the visible pixels, `point` is the visible
+    pixel farthest from the edge of the mask; depths along the axis where there are readings: `depth` the median,
+    `near` the nearest decile, `at_point` the one at `point`, where the surface is even.
     """
 
     object: Object
     state: Literal["seen", "hardly", "hidden", "unsure"]
     box: Array | None  # (9,) in camera axes
     pixels: int = 0
-    fraction: float = 0.0
+    fraction: float = 0.0  # of the outline of its box
     box2d: tuple[float, ...] = ()
     point: tuple[float, ...] = ()
     depth: float | None = None
@@ -46,145 +47,170 @@ class Seen:
     at_point: float | None = None
 
 
-def look(
-    scene: Scene,
-    index: int,
-    root: str = ".",
-    *,
-    min_share: float = MIN_SHARE,
-    min_fraction: float = MIN_FRACTION,
-) -> list[Seen]:
-    """What view `index` shows of every object of the scene, in the scene's order.
+def annotate(record: dict[str, Any], tally: Counter[str], *, root: str = ".") -> list[dict[str, Any]]:
+    """A scene record with `seen` written to its objects and `evidence`, the way it was found, to its views."""
+    scene = parse(record, Scene)
+    seen: list[list[dict[str, Any]]] = [[] for _ in scene.objects]
+    views = []
+    for index, view in enumerate(record["views"]):
+        method, found = measure(scene, index, root)
+        tally[f"views by {method}"] += 1
+        views.append({**view, "evidence": method})
+        for held, one in zip(seen, found, strict=True):
+            if one is not None:
+                held.append(msgspec.to_builtins(one))
+    things = [{**thing, "seen": held} for thing, held in zip(record.get("objects", []), seen, strict=True)]
+    return [{**record, "views": views, **({"objects": things} if things else {})}]
 
-    With an instance image, from its masks (and depth where there is any). Without one, from the projected boxes
-    alone, which know nothing of occlusion. Raises DataError naming the view's field when a file cannot be used.
+
+def look(
+    scene: Scene, index: int, root: str = ".", *, min_share: float = MIN_SHARE, min_fraction: float = MIN_FRACTION
+) -> list[Seen]:
+    """What view `index` shows of every object, in the scene's order; evidence that the scene carries is used.
+
+    Raises DataError naming the view's field when a file cannot be used.
     """
     view = scene.views[index]
-    pose = np.eye(4) if view.pose is UNSET else np.asarray(view.pose)
-    placed: list[Array | None] = [
-        None if thing.box3d is UNSET else boxes.to_camera(np.asarray(thing.box3d), pose) for thing in scene.objects
-    ]
-    if view.instances is UNSET:
-        return [_projected(thing, box, view, min_share) for thing, box in zip(scene.objects, placed, strict=True)]
-    masks = _Masks(view, index, root)
-    return [
-        _masked(thing, box, view, masks, min_share, min_fraction)
-        for thing, box in zip(scene.objects, placed, strict=True)
-    ]
-
-
-class _Masks:
-    """The instance and depth maps of a view, on one grid."""
-
-    def __init__(self, view: View, index: int, root: str) -> None:
-        from scipy import ndimage
-
-        recipe: images.Recipe = (
-            view.image
-            if isinstance(view.image, str)
-            else {"path": view.image.path, "ops": [_builtin(op) for op in view.image.ops]}
+    if view.evidence is UNSET:
+        _, found = measure(scene, index, root)
+    else:
+        found = [next((s for s in thing.seen if s.view == index), None) for thing in scene.objects]
+    looked = []
+    for thing, box, one in zip(scene.objects, _placed(scene, view), found, strict=True):
+        if one is None or one.state == "unsure":
+            looked.append(Seen(thing, "hidden" if one is None else "unsure", box))
+            continue
+        enough = one.pixels >= min_share * view.width * view.height and one.fraction >= min_fraction
+        looked.append(
+            Seen(
+                thing,
+                "seen" if enough else "hardly",
+                box,
+                one.pixels,
+                one.fraction,
+                box2d=() if one.box2d is UNSET else tuple(one.box2d),
+                point=() if one.point is UNSET else tuple(one.point),
+                depth=None if one.depth is UNSET else one.depth,
+                near=None if one.near is UNSET else one.near,
+                at_point=None if one.point_depth is UNSET else one.point_depth,
+            )
         )
-        with at(f"views[{index}].instances"):
-            assert view.instances is not UNSET
-            self.instances = images.read_map(view.instances.path, root)
-            if self.instances.dtype.kind not in "ui":
-                raise DataError(f"{view.instances.path}: expected integers, got {self.instances.dtype}")
-        height, width = self.instances.shape
-        with at(f"views[{index}].image"):
-            self.ax, self.bx, self.ay, self.by = images.map_to_image((width, height), recipe, root)
-        self.slices = ndimage.find_objects(self.instances.astype(np.int32))
-        self.depth: Array | None = None
-        if view.depth is not UNSET:
-            with at(f"views[{index}].depth"):
-                stored = images.read_map(view.depth.path, root)
-            # Nearest neighbour, the two axes separately: depth between two surfaces is on neither.
-            rows = ((np.arange(height) + 0.5) * stored.shape[0] / height).astype(int)
-            columns = ((np.arange(width) + 0.5) * stored.shape[1] / width).astype(int)
-            self.depth = stored[np.ix_(rows, columns)] / view.depth.scale
-
-    def to_image(self, u: float, v: float) -> tuple[float, float]:
-        """A pixel of the maps in the image."""
-        return self.ax * u + self.bx, self.ay * v + self.by
-
-    def place(self, instance: int) -> tuple[slice, slice] | None:
-        """Rows and columns that the instance spans, if it is there."""
-        return self.slices[instance - 1] if instance <= len(self.slices) else None
+    return looked
 
 
-def _masked(thing: Object, box: Array | None, view: View, masks: _Masks, min_share: float, min_fraction: float) -> Seen:
+def measure(scene: Scene, index: int, root: str = ".") -> tuple[str, list[records.Seen | None]]:
+    """How view `index` was looked at ("masks", "depth" or "boxes"), and what it shows of every object.
+
+    None is an object that is hidden or outside the picture. Raises DataError as `look`.
+    """
+    view = scene.views[index]
+    placed = _placed(scene, view)
+    grid = Grid(scene, view, index, root, placed)
+    outlines = _outline_areas(placed, view)
+    found: list[records.Seen | None] = []
+    for number, (box, outline) in enumerate(zip(placed, outlines, strict=True)):
+        place = grid.place(number)
+        if place is not None:
+            found.append(_visible(number, place, box, outline, grid, index, view))
+        else:
+            found.append(_unseen(box, view, grid, index) if box is not None and outline > 0 else None)
+    return grid.method, found
+
+
+def _placed(scene: Scene, view: View) -> list[Array | None]:
+    """Every object's box in the view's camera axes."""
+    having = [i for i, thing in enumerate(scene.objects) if thing.box3d is not UNSET]
+    placed: list[Array | None] = [None] * len(scene.objects)
+    if having:
+        world = np.array([scene.objects[i].box3d for i in having], dtype=float)
+        turned = boxes.to_camera(world, np.eye(4) if view.pose is UNSET else np.asarray(view.pose))
+        for i, box in zip(having, turned, strict=True):
+            placed[i] = box
+    return placed
+
+
+def _visible(
+    number: int, place: tuple[slice, slice], box: Array | None, outline: float, grid: Grid, index: int, view: View
+) -> records.Seen:
+    rows, columns = place
+    mask = grid.shown[place] == number + 1
+    # Pixels of the grid may be larger or smaller than the image's.
+    pixels = float(mask.sum() * grid.ax * grid.ay)
+    # The outermost pixels reach half a pixel beyond their centres.
+    x0, y0 = grid.to_image(columns.start - 0.5, rows.start - 0.5)
+    x1, y1 = grid.to_image(columns.stop - 0.5, rows.stop - 0.5)
+    height, width = grid.shown.shape
+    truncated = rows.start == 0 or columns.start == 0 or rows.stop == height or columns.stop == width
+    v, u = _innermost(mask)
+    seen = records.Seen(
+        view=index,
+        pixels=round(pixels),
+        fraction=round(min(1.0, pixels / max(outline, 1e-9)), 4) if box is not None else 1.0,
+        truncated=truncated,
+        box2d=_rounded(x0, y0, x1, y1),
+        point=_rounded(*grid.to_image(u + columns.start, v + rows.start)),
+    )
+    if grid.method == "boxes":
+        seen.weak = True
+    elif grid.depth is not None:
+        _add_depths(seen, grid.depth[place], mask, v, u)
+        if box is not None and seen.depth is not UNSET:
+            inside = boxes.contains(box, grid.points_of(place, mask, view), MARGIN)
+            seen.agreement = round(float(inside.mean()), 4)
+    return seen
+
+
+def _innermost(mask: Array) -> tuple[int, int]:
+    """Row and column of the pixel of a mask that is farthest from its edge; to 2 or 4 pixels in large masks."""
     from scipy import ndimage
 
-    place = None if thing.instance is UNSET else masks.place(thing.instance)
-    if place is None:
-        return Seen(thing, _unseen(box, view, masks), box)
-    mask = masks.instances[place] == thing.instance
-    pixels = int(mask.sum())
-    fraction = 1.0 if box is None else min(1.0, pixels * masks.ax * masks.ay / max(_outline_area(box, view), 1e-9))
-    if pixels < min_share * masks.instances.size or fraction < min_fraction:
-        return Seen(thing, "hardly", box, pixels, fraction)
-    rows, columns = place
-    # The outermost pixels reach half a pixel beyond their centres.
-    x0, y0 = masks.to_image(columns.start - 0.5, rows.start - 0.5)
-    x1, y1 = masks.to_image(columns.stop - 0.5, rows.stop - 0.5)
-    inside = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    step = 4 if mask.size > 40_000 else 2 if mask.size > 4_000 else 1
+    thin = mask[::step, ::step]
+    if not thin.any():
+        thin, step = mask, 1
+    inside = ndimage.distance_transform_edt(np.pad(thin, 1))[1:-1, 1:-1]
     v, u = np.unravel_index(int(inside.argmax()), inside.shape)
-    point = masks.to_image(float(u + columns.start), float(v + rows.start))
-    depths = () if masks.depth is None else _depths(masks.depth[place], mask, int(v), int(u))
-    return Seen(thing, "seen", box, pixels, fraction, (x0, y0, x1, y1), point, *depths)
+    return int(v) * step, int(u) * step
 
 
-def _depths(depth: Array, mask: Array, v: int, u: int) -> tuple[float | None, ...]:
-    """Median, nearest decile, and depth at row v, column u; nothing where half of the mask has no reading."""
-    readings = depth[mask & (depth > 0)]
+def _add_depths(seen: records.Seen, depth: Array, mask: Array, v: int, u: int) -> None:
+    """Median, nearest decile and depth at row v, column u; nothing where half of the mask has no reading."""
+    readings = depth[mask]
+    readings = readings[readings > 0]
     if readings.size < 0.5 * mask.sum():
-        return ()
+        return
+    n = readings.size
+    ranks = [n // 10, (n - 1) // 2, n // 2]
+    near, low, high = np.partition(readings, ranks)[ranks].tolist()
+    seen.depth, seen.near = round((low + high) / 2, 4), round(near, 4)
     around = depth[max(v - 2, 0) : v + 3, max(u - 2, 0) : u + 3]
     middle = float(np.median(around))
-    even = around.min() > 0 and np.ptp(around) <= EVEN * middle
-    return float(np.median(readings)), float(np.percentile(readings, 10)), middle if even else None
+    if around.min() > 0 and np.ptp(around) <= EVEN * middle:
+        seen.point_depth = round(middle, 4)
 
 
-def _unseen(box: Array | None, view: View, masks: _Masks) -> Literal["hidden", "unsure"]:
-    """An object without a mask: hidden if its place is outside the picture or covered by something nearer."""
-    rectangle = None if box is None else boxes.image_box(box, view.camera, view.width, view.height, NEAR)
-    if box is None or rectangle is None:
-        return "hidden"
-    if masks.depth is None:
-        return "unsure"
-    x0, y0, x1, y1 = rectangle
-    rows = slice(max(int((y0 - masks.by) / masks.ay), 0), int((y1 - masks.by) / masks.ay) + 1)
-    columns = slice(max(int((x0 - masks.bx) / masks.ax), 0), int((x1 - masks.bx) / masks.ax) + 1)
-    readings = masks.depth[rows, columns]
-    front = boxes.corners(box)[:, 2].min() - 0.02
+def _unseen(box: Array, view: View, grid: Grid, index: int) -> records.Seen | None:
+    """An object without a pixel: hidden if its place is outside the picture or covered by something nearer."""
+    rectangle = boxes.image_box(box, view.camera, view.width, view.height, NEAR)
+    if rectangle is None or grid.method == "boxes":
+        return None
+    unsure = records.Seen(view=index, pixels=0, fraction=0.0, state="unsure")
+    if grid.depth is None:
+        return unsure
+    readings = grid.depth[grid.window(rectangle)]
+    front = boxes.corners(box)[:, 2].min() - MARGIN
     covered = ((readings > 0) & (readings < front)).sum()
-    return "hidden" if readings.size and covered >= OCCLUDED * readings.size else "unsure"
+    return None if readings.size and covered >= OCCLUDED * readings.size else unsure
 
 
-def _projected(thing: Object, box: Array | None, view: View, min_share: float) -> Seen:
-    """Evidence from the box alone: seen when its centre and most of its rectangle lie in the picture."""
-    rectangle = None if box is None else boxes.image_box(box, view.camera, view.width, view.height, NEAR)
-    if box is None or rectangle is None:
-        return Seen(thing, "unsure" if box is None else "hidden", box)
-    x0, y0, x1, y1 = rectangle
-    area, whole = (x1 - x0) * (y1 - y0), _outline_area(box, view)
-    fraction = min(1.0, area / max(whole, 1e-9))
-    if box[2] > NEAR:
-        u, v = project(box[None, :3], view.camera)[0]
-        if 0 <= u < view.width and 0 <= v < view.height and area >= min_share * view.width * view.height:
-            return Seen(thing, "seen", box, round(area), fraction, (x0, y0, x1, y1), (float(u), float(v)))
-    return Seen(thing, "unsure", box, round(area), fraction)
+def _outline_areas(placed: list[Array | None], view: View) -> list[float]:
+    """Pixels inside the outline of every projected box; 0 for one that lies outside the picture, and without one."""
+    having = np.array([box for box in placed if box is not None]).reshape(-1, 9)
+    areas = boxes.outline_areas(having, view.camera, NEAR)
+    areas[~boxes.may_show(having, view.camera, view.width, view.height, NEAR)] = 0
+    left = iter(areas.tolist())
+    return [0.0 if box is None else next(left) for box in placed]
 
 
-def _outline_area(box: Array, view: View) -> float:
-    """Pixels inside the outline of the projected box, beyond the image's border too."""
-    from scipy.spatial import ConvexHull
-
-    points = np.array([p for segment in boxes.edge_segments(box, view.camera, NEAR) for p in segment])
-    return float(ConvexHull(points).volume) if len(points) >= 3 else 0.0
-
-
-def _builtin(op: Any) -> dict[str, Any]:
-    import msgspec
-
-    built: dict[str, Any] = msgspec.to_builtins(op)
-    return built
+def _rounded(*values: float) -> list[float]:
+    return [round(float(value), 2) for value in values]

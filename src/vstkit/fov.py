@@ -76,11 +76,13 @@ def _scaled_object(thing: dict[str, Any], scales: list[tuple[float, float]]) -> 
     if "box2d" in thing:
         scaled["box2d"] = {view: _scaled(box, scales[int(view)]) for view, box in thing["box2d"].items()}
     if "seen" in thing:
-        scaled["seen"] = [
-            {**seen, **{key: _scaled(seen[key], scales[seen["view"]]) for key in ("box2d", "point") if key in seen}}
-            for seen in thing["seen"]
-        ]
+        scaled["seen"] = [{**seen, **_scaled_seen(seen, scales[seen["view"]])} for seen in thing["seen"]]
     return scaled
+
+
+def _scaled_seen(seen: dict[str, Any], scale: tuple[float, float]) -> dict[str, Any]:
+    places: dict[str, Any] = {key: _scaled(seen[key], scale) for key in ("box2d", "point") if key in seen}
+    return {"pixels": round(seen["pixels"] * scale[0] * scale[1]), **places}
 
 
 def _scaled(xy: list[float], scale: tuple[float, float]) -> list[float]:

@@ -90,6 +90,7 @@ class View(_Record):
     depth: Depth | UnsetType = UNSET
     instances: Instances | UnsetType = UNSET
     time: float | UnsetType = UNSET
+    evidence: Literal["masks", "depth", "boxes"] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if len(self.camera) != 4 or min(self.camera[:2]) <= 0:
@@ -108,6 +109,11 @@ class Seen(_Record):
     box2d: Box2D | UnsetType = UNSET
     point: list[float] | UnsetType = UNSET
     depth: float | UnsetType = UNSET
+    near: float | UnsetType = UNSET
+    point_depth: float | UnsetType = UNSET
+    agreement: float | UnsetType = UNSET
+    state: Literal["unsure"] | UnsetType = UNSET
+    weak: bool | UnsetType = UNSET
 
 
 class Object(_Record):
@@ -293,13 +299,12 @@ KINDS: dict[str, type[Struct]] = {
 def _check_pose(pose: list[list[float]]) -> None:
     if len(pose) != 4 or any(len(row) != 4 for row in pose):
         raise ValueError("pose: expected 4 rows of 4 numbers")
-    x, y, z = ([pose[i][j] for i in range(3)] for j in range(3))
-    dots = [sum(a * b for a, b in zip(p, q, strict=True)) for p, q in ((x, x), (y, y), (z, z), (x, y), (y, z), (x, z))]
-    worst = max(abs(d - e) for d, e in zip(dots, (1, 1, 1, 0, 0, 0), strict=True))
-    if not worst <= 1e-3:
-        raise ValueError(f"pose: expected an orthonormal rotation (to 0.001), off by {worst:.3g}")
-    cross = [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
-    if sum(a * b for a, b in zip(cross, z, strict=True)) < 0:
+    R = [row[:3] for row in pose[:3]]
+    dots = [abs(sum(a * b for a, b in zip(p, q, strict=True)) - (p is q)) for p in R for q in R]
+    if not max(dots) <= 1e-3:
+        raise ValueError(f"pose: expected an orthonormal rotation (to 0.001), off by {max(dots):.3g}")
+    (a, b, c), (d, e, f), (g, h, i) = R
+    if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0:
         raise ValueError("pose: expected a right-handed rotation, got a mirror (determinant -1)")
     if any(abs(a - b) > 1e-6 for a, b in zip(pose[3], (0, 0, 0, 1), strict=True)):
         raise ValueError(f"pose: expected the last row 0 0 0 1, got {pose[3]}")

@@ -23,7 +23,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vstkit.geometry.cameras import Camera, invert, transform
+from vstkit.geometry.cameras import Camera, invert, project, transform
 from vstkit.geometry.rotations import Array, euler_to_matrix, matrix_to_euler
 
 Segment: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
@@ -77,6 +77,75 @@ def contains(box: ArrayLike, points: ArrayLike, margin: float = 0.0) -> NDArray[
     return inside
 
 
+def entry(box: ArrayLike, rays: ArrayLike) -> Array:
+    """How far along each ray (n, 3) from the origin it enters the box (9,), in lengths of the ray; inf where it misses.
+
+    Negative or inf, too, for a box around or behind the origin: such a box is not entered.
+    """
+    box = np.asarray(box, dtype=float)
+    R = euler_to_matrix(box[6:])
+    towards, origin = np.asarray(rays, dtype=float) @ R, -box[:3] @ R
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossings = np.stack([(-box[3:6] / 2 - origin) / towards, (box[3:6] / 2 - origin) / towards])
+    enter, leave = crossings.min(axis=0).max(axis=-1), crossings.max(axis=0).min(axis=-1)
+    return np.where(enter <= leave, enter, np.inf)
+
+
+def may_show(boxes: ArrayLike, camera: Camera, width: int, height: int, near: float = 0.05) -> NDArray[np.bool_]:
+    """Which of boxes (n, 9) in camera axes can be in the picture: False is sure, True needs `image_box`."""
+    points = corners(np.asarray(boxes, dtype=float).reshape(-1, 9))
+    planes = np.array(_frustum(camera, width, height, near))
+    heights = points @ planes[:, :3].T + planes[:, 3]  # (n, 8, 5)
+    return np.asarray((heights >= 0).any(axis=1).all(axis=1))  # no plane has all eight corners beyond it
+
+
+def _frustum(camera: Camera, width: int, height: int, near: float) -> tuple[tuple[float, ...], ...]:
+    """Planes (a, b, c, d) with a x + b y + c z + d >= 0 for what a picture can show."""
+    fx, fy, cx, cy = camera
+    right, bottom = width - 1, height - 1
+    return (
+        (0, 0, 1, -near),
+        *((fx, 0, cx, 0), (-fx, 0, right - cx, 0)),
+        *((0, fy, cy, 0), (0, -fy, bottom - cy, 0)),
+    )
+
+
+def outline_areas(boxes: ArrayLike, camera: Camera, near: float = 0.05) -> Array:
+    """Pixels (n,) inside the outlines of boxes (n, 9) in camera axes, beyond the image's border too.
+
+    Only the part of a box that is at least `near` metres away counts.
+    """
+    boxes = np.asarray(boxes, dtype=float).reshape(-1, 9)
+    points = corners(boxes)
+    before = points[..., 2].min(axis=-1) >= near
+    safe = np.where(before[:, None, None], points, 1.0)
+    pixels = project(safe.reshape(-1, 3), camera).reshape(len(boxes), 8, 2)
+    quads = pixels[:, np.array(FACES)]
+    u, v = quads[..., 0], quads[..., 1]
+    signed = (u * np.roll(v, -1, axis=-1) - v * np.roll(u, -1, axis=-1)).sum(axis=-1) / 2
+    areas: Array = np.abs(signed).sum(axis=-1) / 2  # every ray through a convex body crosses two faces
+    for i in np.flatnonzero(~before):
+        cut = [p for segment in edge_segments(boxes[i], camera, near) for p in segment]
+        areas[i] = _hull_area(cut)
+    return areas
+
+
+def _hull_area(points: list[tuple[float, float]]) -> float:
+    """Area of the convex hull of points in the plane (Andrew's monotone chain)."""
+    hull: list[tuple[float, float]] = []
+    for ordered in (sorted(set(points)), sorted(set(points), reverse=True)):
+        start = len(hull)
+        for p in ordered:
+            while len(hull) >= start + 2 and _turn(hull[-2], hull[-1], p) <= 0:
+                hull.pop()
+            hull.append(p)
+    return abs(sum(p[0] * q[1] - p[1] * q[0] for p, q in zip(hull, hull[1:] + hull[:1], strict=True))) / 2
+
+
+def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
 def edge_segments(box: ArrayLike, camera: Camera, near: float = 0.05) -> list[Segment]:
     """Edges of a box (9,) in camera axes as lines in the image, ((u, v), (u, v)) in pixels, for drawing.
 
@@ -94,13 +163,8 @@ def image_box(box: ArrayLike, camera: Camera, width: int, height: int, near: flo
     Only the part of the box that is at least `near` metres away and whose projection is inside the image, between the
     centres of its outermost pixels (0 to W - 1, 0 to H - 1), counts; None when there is no such part.
     """
-    fx, fy, cx, cy = camera
     right, bottom = width - 1, height - 1
-    frustum = (
-        (0, 0, 1, -near),
-        *((fx, 0, cx, 0), (-fx, 0, right - cx, 0)),
-        *((0, fy, cy, 0), (0, -fy, bottom - cy, 0)),
-    )
+    frustum = _frustum(camera, width, height, near)
     points = corners(box).tolist()
     pixels = []
     # A ray into the box leaves it through a face, even when the camera is inside: the faces' parts show all of it.

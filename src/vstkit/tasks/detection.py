@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from vstkit import evidence
+from vstkit import evidence, visibility
 from vstkit.evidence import Seen
 from vstkit.geometry import dialects
 from vstkit.records import Scene
@@ -54,7 +54,7 @@ def generate(
 def _doubt(group: Sequence[Seen], visible: Sequence[Seen]) -> str:
     if any(s.box is None for s in visible):
         return "an instance has no 3D box"
-    if any(s.box is not None and s.box[2] <= evidence.NEAR for s in visible):
+    if any(s.box is not None and s.box[2] <= visibility.NEAR for s in visible):
         return "an instance's centre lies behind the camera"
     doubtful = {s.state for s in group} & {"hardly", "unsure"}
     return (
