@@ -27,7 +27,7 @@ def record(number: int) -> dict[str, Any]:
         {"label": "office chair", "box3d": [0.25 * i + number * 1e-6, 0.71, 2.5, 0.6, 0.9, 0.6, 0.0, 33.75, 0.0]}
         for i in range(4)
     ]
-    boxes = [{"bbox_3d": [round(x, 2) for x in b["box3d"]], "label": b["label"]} for b in listed]
+    boxes = [{**box, "box3d": [0.25, 0.71, 2.5, 0.6, 0.9, 0.6, 0.0, 0.19, 0.0]} for box in listed]
     question = "Detect the 3D bounding boxes of every office chair that can be seen in the image."
     return {
         "kind": "sample",

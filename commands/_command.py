@@ -38,17 +38,19 @@ def streaming(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of every command over records.
 
     The command's first parameter, `stream`, becomes a function that opens the `vstkit.stream.Stream` they
-    describe; its keywords are the stream's own that are no options.
+    describe; its keywords are the stream's own that are no options. `needs` names what must be given as FILE.
     """
 
     name = function.__module__.rpartition(".")[2].replace("_", "-")
 
     def call(shared: dict[str, Any], own: dict[str, Any]) -> None:
-        def open_stream(**more: Any) -> Any:
+        def open_stream(needs: str = "", **more: Any) -> Any:
             from vstkit.stream import Stream
 
+            if needs and not shared["files"]:
+                raise UsageError(f"expected a {needs}, got none")
             options = {**shared, "files": shared["files"] or [], "shard": _shard(shared["shard"])}
-            return Stream(name, **options, **more)
+            return Stream(name, **{**options, **more})
 
         function(open_stream, **own)
 

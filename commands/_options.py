@@ -18,7 +18,7 @@ Root = Annotated[
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of every random choice.")]
 Model = Annotated[
     str,
-    typer.Option("--model", metavar="DIR", envvar="VSTKIT_MODEL", help="Folder of a Qwen2.5-VL or Qwen3-VL model."),
+    typer.Option("--model", metavar="DIR", envvar="VSTKIT_MODEL", help="Folder of the model."),
 ]
 Keep = Annotated[
     bool, typer.Option("--keep", "-k", help="Pass each scene on after its samples, for the next generator.")
@@ -106,3 +106,6 @@ Verbose = Annotated[
     typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more; first the command line itself."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+Write = Annotated[
+    str | None, typer.Option("--write", metavar="DIR", help="Folder for pictures and maps that have to be stored.")
+]

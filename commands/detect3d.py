@@ -60,13 +60,13 @@ def command(
     root: options.Root = ".",
 ) -> None:
     """Find objects in a picture as 3D boxes."""
-    from functools import partial
+    from functools import cache, partial
 
     from vstkit import detecting
     from vstkit.geometry.cameras import DEFAULT_FOCAL
+    from vstkit.models import loading
     from vstkit.models.chat import Chat
     from vstkit.models.generate import generate
-    from vstkit.models.loading import load
 
     from . import _table
 
@@ -77,9 +77,15 @@ def command(
         focal=focal or DEFAULT_FOCAL,
         root=root,
     )
+    loading.check(model)
+    chat = Chat(model)
+    loaded = cache(partial(loading.load, model))  # at the first question: no input and bad input wait for nothing
+
+    def ask(held: list[dict[str, Any]]) -> list[str]:
+        return generate(loaded(), chat, held, root=root, max_new_tokens=max_new_tokens, batch=batch)
+
     with stream(convert=_command.pictures(root, hfov)) as records:
         questions = records.results(asked, kinds=("scene", "sample"))
-        ask = partial(generate, load(model), Chat(model), root=root, max_new_tokens=max_new_tokens, batch=batch)
         predictions = detecting.answered(questions, ask, batch)
         if draw:
             predictions = detecting.draw(predictions, draw, root)

@@ -9,6 +9,10 @@ import pytest
 import tiny
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-cases", action="store_true", help="rewrite the expected output of tests/cases")
+
+
 @pytest.fixture(scope="session", params=["qwen2_5_vl", "qwen3_vl"])
 def tiny_model(request: pytest.FixtureRequest) -> Path:
     """A tiny random model of each architecture."""

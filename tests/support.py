@@ -30,6 +30,26 @@ def run(
     )
 
 
+HEAVY = ["torch", "transformers", "deepspeed", "verl", "numpy", "scipy", "PIL", "rich"]
+# Run as `python -c CHILD ARGUMENT...`: what the program does, then the heavy modules that it imported.
+CHILD = f"""
+import sys
+from vstkit.cli import run
+status = run(sys.argv[1:])
+sys.stderr.write(" ".join(["imported:", *(name for name in {HEAVY} if name in sys.modules)]))
+sys.exit(status)
+"""
+
+
+def watched(*argv: str, stdin: bytes = b"") -> tuple[subprocess.CompletedProcess[bytes], list[str]]:
+    """Run a command in a Python of its own; returns the heavy modules too."""
+    process = subprocess.run(
+        [sys.executable, "-c", CHILD, *argv],
+        input=stdin, capture_output=True, cwd=DATA, env=environment(), timeout=60, check=False,
+    )  # fmt: skip
+    return process, process.stderr.rpartition(b"imported:")[2].decode().split()
+
+
 def shared() -> Path:
     """The folder of real data, which is no part of the project; the test is skipped where it is not there."""
     folder = Path(os.environ.get("VSTKIT_SHARED", CHECKOUT.parent / "shared" / "data"))

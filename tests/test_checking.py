@@ -11,8 +11,8 @@ import numpy as np
 import orjson
 import pytest
 from PIL import Image
-from support import DATA
 
+from support import DATA
 from vstkit.checking import check
 from vstkit.errors import DataError
 
@@ -105,13 +105,13 @@ def test_a_crop_that_leaves_the_picture(folder: Path) -> None:
     assert fault == "views[0].image: room-0.png: crop [90, 0, 100, 10] leaves the image (96x72)"
 
 
-@pytest.mark.parametrize(("size", "right"), [((48, 36), True), ((192, 144), True), ((97, 72), False), ((96, 75), False)])
+@pytest.mark.parametrize(
+    ("size", "right"), [((48, 36), True), ((192, 144), True), ((97, 72), False), ((96, 75), False)]
+)
 def test_depth_may_have_another_size_but_not_another_aspect(folder: Path, size: tuple[int, int], right: bool) -> None:
     Image.fromarray(np.ones(size[::-1], np.uint16)).save(folder / "depth.png")
     found = faults(scene(depth={"path": "depth.png", "scale": 1000}), folder)
-    assert found == (
-        [] if right else [f"views[0].depth: expected the image's aspect 1.333, got {size[0]}x{size[1]}"]
-    )
+    assert found == ([] if right else [f"views[0].depth: expected the image's aspect 1.333, got {size[0]}x{size[1]}"])
 
 
 def test_a_turned_photograph_is_compared_upright(folder: Path) -> None:

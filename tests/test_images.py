@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from vstkit import images, marks
+from vstkit import images
 from vstkit.errors import DataError
 
 
@@ -137,42 +137,3 @@ def test_maps_keep_their_values(tmp_path: Path) -> None:
 def test_saving_leaves_a_whole_file_or_none(tmp_path: Path) -> None:
     images.save(Image.new("RGB", (4, 4)), tmp_path / "deep" / "a.png")
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["a.png"]
-
-
-def marked(shape: str, xy: list[float], **more: Any) -> Image.Image:
-    image = Image.new("RGB", (200, 150), (90, 90, 90))
-    marks.draw(image, {"op": "mark", "shape": shape, "xy": xy, "color": "pink", **more})
-    return image
-
-
-@pytest.mark.parametrize(
-    ("shape", "xy", "on", "off"),
-    [
-        ("point", [50, 60], (50, 60), (90, 60)),
-        ("box", [20, 30, 120, 90], (20, 60), (70, 60)),
-        ("circle", [100, 75, 40], (140, 75), (100, 75)),
-        ("arrow", [20, 20, 150, 100], (85, 60), (85, 90)),
-        ("outline", [20, 20, 120, 20, 120, 100], (70, 20), (110, 50)),
-    ],
-)
-def test_marks_are_drawn_where_they_belong(
-    shape: str, xy: list[float], on: tuple[int, int], off: tuple[int, int]
-) -> None:
-    image = marked(shape, xy)
-    assert image.getpixel(on) == marks.COLORS["pink"]
-    assert image.getpixel(off) == (90, 90, 90)
-
-
-@pytest.mark.parametrize("xy", [[2, 2], [198, 2], [198, 148], [2, 148]])
-def test_labels_stay_inside_the_picture(xy: list[float]) -> None:
-    """In every corner the whole pill is there: as many letter pixels as in the middle."""
-
-    def ink(image: Image.Image) -> int:
-        return sum(n for n, color in image.getcolors(99_999) if max(color) < 60)
-
-    assert ink(marked("point", xy, text="A")) == pytest.approx(ink(marked("point", [100, 75], text="A")), abs=4)
-
-
-def test_unknown_colours_are_refused() -> None:
-    with pytest.raises(DataError, match="unknown colour 'mauve'"):
-        marks.draw(Image.new("RGB", (9, 9)), {"shape": "point", "xy": [1, 1], "color": "mauve"})

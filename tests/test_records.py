@@ -22,7 +22,7 @@ Record = dict[str, Any]
 
 MARK = {"op": "mark", "shape": "arrow", "xy": [1, 2, 3, 4], "color": "pink", "text": "A"}
 RECIPE = {"path": "a.jpg", "ops": [{"op": "resize", "size": [8, 6]}, {"op": "crop", "box": [0, 0, 4, 4]}, MARK]}
-ANSWERS = [
+ANSWERS: list[dict[str, Any]] = [
     {"type": "choice", "value": "A", "options": {"A": "left", "B": "right"}},
     {"type": "number", "value": 1.5, "unit": "m"},
     {"type": "count", "value": 3},

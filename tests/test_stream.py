@@ -189,9 +189,9 @@ def test_results_are_what_the_function_gives(tmp_path: Path) -> None:
 
 
 def test_outputs_that_cannot_both_be_opened_leave_nothing(tmp_path: Path) -> None:
-    for names in ({"output": "out", "rejects": "no/where"}, {"output": "no/where", "rejects": "rejects"}):
+    for output, rejects in (("out", "no/where"), ("no/where", "rejects")):
         with pytest.raises(DataError, match=r"^cannot write .*no/where: No such file or directory$"):
-            Stream("test", **{option: str(tmp_path / name) for option, name in names.items()})
+            Stream("test", output=str(tmp_path / output), rejects=str(tmp_path / rejects))
     assert os.listdir(tmp_path) == []
 
 

@@ -7,7 +7,8 @@ dicts, so fields they do not know are kept.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -17,7 +18,23 @@ Box2D = Annotated[list[float], Meta(min_length=4, max_length=4)]
 
 
 class _Record(Struct):
-    """Base: unknown fields are allowed, absent means unknown, null is never right."""
+    """Base: unknown fields are allowed, absent means unknown, null is never right.
+
+    `rules` say what types cannot: for one or more fields, a function of their values that returns what was expected
+    and found, or nothing. They are about the first of the fields; where one of them is absent there is nothing to say.
+    """
+
+    rules: ClassVar[Mapping[tuple[str, ...], Callable[..., str]]] = {}
+
+
+class _Ruled(_Record):
+    """A record whose rules are checked when it is made."""
+
+    def __post_init__(self) -> None:
+        for names, rule in self.rules.items():
+            values = [getattr(self, name) for name in names]
+            if UNSET not in values and (fault := rule(*values)):
+                raise ValueError(f"{names[0]}: {fault}")
 
 
 class Resize(_Record, tag_field="op", tag="resize"):
@@ -26,22 +43,32 @@ class Resize(_Record, tag_field="op", tag="resize"):
     size: Annotated[list[Size], Meta(min_length=2, max_length=2)]
 
 
-class Crop(_Record, tag_field="op", tag="crop"):
+def _crop(box: list[int]) -> str:
+    x0, y0, x1, y1 = box
+    return "" if 0 <= x0 < x1 and 0 <= y0 < y1 else f"expected 0 <= x0 < x1 and 0 <= y0 < y1, got {box}"
+
+
+class Crop(_Ruled, tag_field="op", tag="crop"):
     """Keep the pixels of `box` = [x0, y0, x1, y1], x1 and y1 excluded."""
 
     box: Annotated[list[int], Meta(min_length=4, max_length=4)]
 
-    def __post_init__(self) -> None:
-        x0, y0, x1, y1 = self.box
-        if not (0 <= x0 < x1 and 0 <= y0 < y1):
-            raise ValueError(f"box: expected 0 <= x0 < x1 and 0 <= y0 < y1, got {self.box}")
+    rules = {("box",): _crop}
 
 
 # How many numbers `xy` holds: a point, two corners, centre and radius, tail and head; an outline holds any polygon.
 MARK_NUMBERS = {"point": 2, "box": 4, "circle": 3, "arrow": 4, "outline": None}
 
 
-class Mark(_Record, tag_field="op", tag="mark"):
+def _mark_numbers(xy: list[float], shape: str) -> str:
+    wanted = MARK_NUMBERS[shape]
+    if wanted is None:
+        whole = len(xy) >= 6 and len(xy) % 2 == 0
+        return "" if whole else f"expected three or more points as x, y pairs, got {len(xy)} numbers"
+    return "" if len(xy) == wanted else f"expected {wanted} numbers for shape {shape}, got {len(xy)}"
+
+
+class Mark(_Ruled, tag_field="op", tag="mark"):
     """A drawn mark; `xy` in pixels of the image as it stands at this point of the recipe."""
 
     shape: Literal["point", "box", "circle", "arrow", "outline"]
@@ -49,13 +76,7 @@ class Mark(_Record, tag_field="op", tag="mark"):
     color: str
     text: str | UnsetType = UNSET
 
-    def __post_init__(self) -> None:
-        wanted = MARK_NUMBERS[self.shape]
-        if wanted is None:
-            if len(self.xy) < 6 or len(self.xy) % 2:
-                raise ValueError(f"xy: expected three or more points as x, y pairs, got {len(self.xy)} numbers")
-        elif len(self.xy) != wanted:
-            raise ValueError(f"xy: expected {wanted} numbers for a {self.shape}, got {len(self.xy)}")
+    rules = {("xy", "shape"): _mark_numbers}
 
 
 class Recipe(_Record):
@@ -79,7 +100,26 @@ class Instances(_Record):
     path: str
 
 
-class View(_Record):
+def _focal(camera: list[float]) -> str:
+    right = len(camera) == 4 and min(camera[:2]) > 0
+    return "" if right else f"expected fx, fy, cx, cy with fx and fy positive, got {camera}"
+
+
+def _rigid(pose: list[list[float]]) -> str:
+    if len(pose) != 4 or any(len(row) != 4 for row in pose):
+        return "expected 4 rows of 4 numbers"
+    R = [row[:3] for row in pose[:3]]
+    dots = [abs(sum(a * b for a, b in zip(p, q, strict=True)) - (p is q)) for p in R for q in R]
+    if not max(dots) <= 1e-3:
+        return f"expected an orthonormal rotation (to 0.001), off by {max(dots):.3g}"
+    (a, b, c), (d, e, f), (g, h, i) = R
+    if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0:
+        return "expected a right-handed rotation, got a mirror (determinant -1)"
+    last = all(abs(a - b) <= 1e-6 for a, b in zip(pose[3], (0, 0, 0, 1), strict=True))
+    return "" if last else f"expected the last row 0 0 0 1, got {pose[3]}"
+
+
+class View(_Ruled):
     """One picture of a scene. `camera` = [fx, fy, cx, cy] in pixels; `pose` = camera to world, 4x4."""
 
     image: str | Recipe
@@ -92,11 +132,7 @@ class View(_Record):
     time: float | UnsetType = UNSET
     evidence: Literal["masks", "depth", "boxes"] | UnsetType = UNSET
 
-    def __post_init__(self) -> None:
-        if len(self.camera) != 4 or min(self.camera[:2]) <= 0:
-            raise ValueError(f"camera: expected fx, fy, cx, cy with fx and fy positive, got {self.camera}")
-        if self.pose is not UNSET:
-            _check_pose(self.pose)
+    rules = {("camera",): _focal, ("pose",): _rigid}
 
 
 class Seen(_Record):
@@ -116,7 +152,15 @@ class Seen(_Record):
     weak: bool | UnsetType = UNSET
 
 
-class Object(_Record):
+def _named(label: str) -> str:
+    return "" if label.strip() else "expected a name, got nothing"
+
+
+def _extended(box: list[float]) -> str:
+    return "" if min(box[3:6]) > 0 else f"expected three positive sizes, got {box[3:6]}"
+
+
+class Object(_Ruled):
     """A thing in a scene. `box3d` = centre, size (m), pitch, yaw, roll (degrees), in world axes."""
 
     id: str
@@ -128,14 +172,21 @@ class Object(_Record):
     front: bool = False
     stuff: bool = False
 
-    def __post_init__(self) -> None:
-        if not self.label.strip():
-            raise ValueError("label: expected a name, got nothing")
-        if self.box3d is not UNSET and min(self.box3d[3:6]) <= 0:
-            raise ValueError(f"box3d: expected three positive sizes, got {self.box3d[3:6]}")
+    rules = {("label",): _named, ("box3d",): _extended}
 
 
-class Scene(_Record, tag_field="kind", tag="scene"):
+def _unit(vector: list[float]) -> str:
+    length = math.hypot(*vector)
+    return "" if abs(length - 1) <= 1e-3 else f"expected a unit vector, got length {length:.4g}"
+
+
+def _different(objects: list[Object]) -> str:
+    ids = [o.id for o in objects]
+    twice = [i for i in ids if ids.count(i) > 1] if len(set(ids)) < len(ids) else []
+    return f"id {twice[0]!r} stands twice" if twice else ""
+
+
+class Scene(_Ruled, tag_field="kind", tag="scene"):
     """Something whose geometry is known."""
 
     id: str
@@ -148,13 +199,7 @@ class Scene(_Record, tag_field="kind", tag="scene"):
     up: Annotated[list[float], Meta(min_length=3, max_length=3)] | UnsetType = UNSET
     metric: bool = True
 
-    def __post_init__(self) -> None:
-        if self.up is not UNSET and abs(math.hypot(*self.up) - 1) > 1e-3:
-            raise ValueError(f"up: expected a unit vector, got length {math.hypot(*self.up):.4g}")
-        ids = [o.id for o in self.objects]
-        if len(set(ids)) < len(ids):
-            twice = next(i for i in ids if ids.count(i) > 1)
-            raise ValueError(f"objects: id {twice!r} stands twice")
+    rules = {("up",): _unit, ("objects",): _different}
 
 
 class Image(_Record, tag_field="type", tag="image"):
@@ -179,13 +224,15 @@ class Frames(_Record):
     fps: Annotated[float, Meta(gt=0)]
 
 
-class Choice(_Record, tag_field="type", tag="choice"):
+def _offered(value: str, options: dict[str, str]) -> str:
+    return "" if value in options else f"expected one of {', '.join(options)}, got {value}"
+
+
+class Choice(_Ruled, tag_field="type", tag="choice"):
     value: str
     options: dict[str, str]
 
-    def __post_init__(self) -> None:
-        if self.value not in self.options:
-            raise ValueError(f"value: expected one of {', '.join(self.options)}, got {self.value}")
+    rules = {("value", "options"): _offered}
 
 
 class Number(_Record, tag_field="type", tag="number"):
@@ -225,7 +272,16 @@ class Boxes3D(_Record, tag_field="type", tag="boxes3d"):
 Answer = Choice | Number | Count | String | Words | Order | Boxes3D
 
 
-class _Conversation(_Record):
+def _placed(kind: type[Struct]) -> Callable[..., str]:
+    def rule(held: list[Any], messages: list[Message]) -> str:
+        parts = [p for m in messages if not isinstance(m.content, str) for p in m.content]
+        placed = sum(isinstance(p, kind) for p in parts)
+        return "" if placed == len(held) else f"expected {placed}, as the messages place them, got {len(held)}"
+
+    return rule
+
+
+class _Conversation(_Ruled):
     id: str
     messages: list[Message]
     task: str = ""
@@ -236,12 +292,7 @@ class _Conversation(_Record):
     answer: Answer | list[Answer] | UnsetType = UNSET
     meta: dict[str, Any] = {}
 
-    def __post_init__(self) -> None:
-        parts = [p for m in self.messages if not isinstance(m.content, str) for p in m.content]
-        for name, held, kind in (("images", self.images, Image), ("videos", self.videos, Video)):
-            placed = sum(isinstance(p, kind) for p in parts)
-            if placed != len(held):
-                raise ValueError(f"{name}: expected {placed}, as the messages place them, got {len(held)}")
+    rules = {("images", "messages"): _placed(Image), ("videos", "messages"): _placed(Video)}
 
 
 class Sample(_Conversation, tag_field="kind", tag="sample"):
@@ -294,17 +345,3 @@ KINDS: dict[str, type[Struct]] = {
     "pack": Pack,
     "reject": Reject,
 }
-
-
-def _check_pose(pose: list[list[float]]) -> None:
-    if len(pose) != 4 or any(len(row) != 4 for row in pose):
-        raise ValueError("pose: expected 4 rows of 4 numbers")
-    R = [row[:3] for row in pose[:3]]
-    dots = [abs(sum(a * b for a, b in zip(p, q, strict=True)) - (p is q)) for p in R for q in R]
-    if not max(dots) <= 1e-3:
-        raise ValueError(f"pose: expected an orthonormal rotation (to 0.001), off by {max(dots):.3g}")
-    (a, b, c), (d, e, f), (g, h, i) = R
-    if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0:
-        raise ValueError("pose: expected a right-handed rotation, got a mirror (determinant -1)")
-    if any(abs(a - b) > 1e-6 for a, b in zip(pose[3], (0, 0, 0, 1), strict=True)):
-        raise ValueError(f"pose: expected the last row 0 0 0 1, got {pose[3]}")

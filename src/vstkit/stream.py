@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
@@ -32,6 +32,12 @@ Function = Callable[[Record, Tally], Iterable[Any]]
 # What became of one line: where it stood, its results, or what was wrong with it.
 Outcome = tuple[Line, list[Any], str]
 CHUNK_SECONDS, CHUNK_LINES = 0.05, 64  # what a worker gets at once: worth handing over, and results still flow
+
+
+def left_out(tally: Tally, besides: Collection[str] = ()) -> str:
+    """Every reason that a tally counts, the commonest first, as the end of a sentence; nothing without reasons."""
+    drops = sorted(((-n, reason) for reason, n in tally.items() if n and reason not in besides))
+    return f"; left out: {', '.join(f'{reason} {-n}' for n, reason in drops)}" if drops else ""
 
 
 class Stream:
@@ -79,6 +85,7 @@ class Stream:
                 self._rejects.discard()
             raise
         self.to_stdout = output in (None, "-")
+        self.folder = "." if self.to_stdout else os.path.dirname(str(output)) or "."  # where the output goes
 
     def map(self, function: Function, *, kinds: Sequence[str] | None, keep: bool = False) -> None:
         """Write what `function` gives for each record; with `keep`, the record itself after it."""

@@ -11,6 +11,7 @@ import numpy as np
 from vstkit.chance import digest
 from vstkit.evidence import Seen
 from vstkit.geometry import boxes
+from vstkit.stream import left_out
 
 # Labels of surfaces and of leftovers in the public sets; a scene marks its own with `stuff`.
 STUFF = frozenset(
@@ -115,6 +116,5 @@ def sample(
 
 def summary(tally: Counter[str]) -> str:
     """The counts of a run in one line: candidates, samples, and every reason of a drop."""
-    drops = sorted(((n, r) for r, n in tally.items() if n and r not in ("candidates", "samples")), reverse=True)
-    text = f"{tally['candidates']} candidates, {tally['samples']} samples"
-    return text + (f"; left out: {', '.join(f'{reason} {n}' for n, reason in drops)}" if drops else "")
+    counted = f"{tally['candidates']} candidates, {tally['samples']} samples"
+    return counted + left_out(tally, besides=("candidates", "samples"))
