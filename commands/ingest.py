@@ -1,0 +1,82 @@
+"""Make scene records of other people's data.
+
+DESCRIPTION
+    Reads the layout FORMAT at each PATH and writes one scene record after another. Axes, units, the order of angles,
+    depth encodings and intrinsics are converted here; what the records say is checked; what is left out is counted
+    with its reason on standard error.
+
+    Records point at the pictures where they lie. Maps that are not images with metres along the axis (HDF5, bit-rotated
+    or radial depth, polygons) are converted into 16-bit PNGs under --write DIR; without it they are left out.
+
+    Formats:
+
+    {formats}
+
+INPUT
+    Folders and files in the layout of FORMAT. Streams.
+
+OUTPUT
+    Scene records.
+
+EXAMPLES
+    A folder of RGB-D frames with a trajectory:
+
+        vstkit ingest rgbd DIR --camera 525,525,319.5,239.5 | vstkit check --files
+
+    A negative fy in --camera says that the layout's y axis points up, as ICL-NUIM's does.
+
+SEE ALSO
+    vstkit-check(1), vstkit-evidence(1), vstkit-records(5)
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import typer
+
+from vstkit.datasets import FORMATS
+
+from . import _command
+from . import _options as options
+
+assert __doc__
+__doc__ = __doc__.replace("{formats}", "\n    ".join(f"{name}  {text}." for name, (_, text) in FORMATS.items()))
+
+
+@_command.streaming
+def command(
+    stream: Any,
+    layout: Annotated[str, typer.Argument(metavar="FORMAT", help="The layout to read; vstkit help ingest lists them.")],
+    split: Annotated[str, typer.Option("--split", metavar="NAME", help="Split that the records are marked with.")] = "",
+    write: options.Write = None,
+    camera: Annotated[
+        str | None, typer.Option("--camera", metavar="FX,FY,CX,CY", help="Intrinsics, where the layout has none.")
+    ] = None,
+    depth_scale: Annotated[
+        float | None,
+        typer.Option("--depth-scale", metavar="N", help="Depth units a metre, where the layout does not say."),
+    ] = None,
+    fps: Annotated[float | None, typer.Option("--fps", metavar="N", help="Frames a second to take of a video.")] = None,
+    max_frames: Annotated[int | None, typer.Option("--max-frames", metavar="N", help="Most frames of a video.")] = None,
+    hfov: options.Hfov = None,
+    root: options.Root = ".",
+) -> None:
+    """Make scene records of other people's data."""
+    from vstkit.datasets.opening import numbers, opened
+    from vstkit.stream import left_out
+
+    given = {
+        "split": split or None,
+        "write": write,
+        "camera": numbers(camera) if camera else None,
+        "depth_scale": depth_scale,
+        "fps": fps,
+        "max_frames": max_frames,
+        "hfov": hfov,
+    }
+    find, read = opened(layout, root, {name: value for name, value in given.items() if value is not None})
+    with stream(convert=find, needs="PATH") as units:
+        units.map(read, kinds=("unit",))
+    logging.getLogger("vstkit").info("%d units%s", units.read - units.bad, left_out(units.tally))
