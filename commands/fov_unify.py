@@ -32,9 +32,7 @@ SEE ALSO
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from . import _command
 from . import _options as options
@@ -45,9 +43,7 @@ def command(
     stream: Any,
     focal: options.Focal = None,
     hfov: options.Hfov = None,
-    write: Annotated[
-        str | None, typer.Option("--write", metavar="DIR", help="Store the resized pictures in this folder.")
-    ] = None,
+    write: options.Write = None,
     root: options.Root = ".",
 ) -> None:
     """Bring every image to one field of view."""

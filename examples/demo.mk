@@ -1,15 +1,16 @@
 # The main job, end to end: scenes -> samples -> packs -> a tuned model -> 3D boxes -> a score. Run by `make demo`.
 #
 # Every line is a plain vstkit command as you would type it. Input: SCENES (with the pictures' folder in VSTKIT_ROOT), by
-# default a real kitchen, and where that is not at hand the small room of the tests. The model has the architecture of
-# Qwen2.5-VL, but it is tiny and begins with random weights: it can only learn these pictures by heart, and shows that it
-# did.
+# default a real kitchen, and where that is not at hand a room that `vstkit synth` makes. The model has the architecture
+# of Qwen2.5-VL, but it is tiny and begins with random weights: it can only learn these pictures by heart, and shows that
+# it did.
 
-SHARED := $(or $(VSTKIT_SHARED),../shared/data)
-SCENES ?= $(firstword $(wildcard $(SHARED)/scenes/adt/scenes.jsonl) tests/data/scenes.jsonl)
-export VSTKIT_ROOT ?= $(dir $(SCENES))
-export DS_ACCELERATOR ?= cpu
 OUT ?= demo
+SHARED := $(or $(VSTKIT_SHARED),../shared/data)
+ROOMS := $(OUT)/rooms.jsonl
+SCENES ?= $(firstword $(wildcard $(SHARED)/scenes/adt/scenes.jsonl) $(ROOMS))
+export VSTKIT_ROOT ?= $(if $(filter $(ROOMS),$(SCENES)),.,$(dir $(SCENES)))
+export DS_ACCELERATOR ?= cpu
 # How many scenes: the kitchen's second one is the same moment, 33 ms later.
 LIMIT ?= 1
 
@@ -21,6 +22,10 @@ SHELL := /bin/bash
 .PHONY: demo
 demo: $(OUT)/untrained.scores.jsonl $(OUT)/trained.scores.jsonl
 	@python examples/demo_table.py $(OUT)
+
+$(ROOMS):
+	@mkdir -p $(OUT)
+	vstkit synth $(OUT)/rooms --scenes 1 -o $@
 
 $(OUT)/scenes.jsonl: $(SCENES)
 	@mkdir -p $(OUT)

@@ -31,10 +31,11 @@ from vstkit.validation import problems
 Record = dict[str, Any]
 Process = subprocess.CompletedProcess[bytes]
 
-NO_STREAMS = ["sft", "ingest"]  # these work on whole files and folders, and have tests of their own
+# These make records of something else, or something else of records, and have tests of their own.
+NO_STREAMS = ["sft", "ingest", "synth", "stats", "show"]
 STREAMS = [name for name in SUMMARIES if name not in NO_STREAMS]
 GENERATORS = [name for name in SUMMARIES if name.startswith("gen-")]
-MODELS = ["detect3d", "estimate-depth"]  # these load a model with torch when there is something to ask it
+MODELS = ["detect3d"]  # these load a model with torch when there is something to ask it
 # These hold several records and write what they do not handle at once; the others: one record in, its records out.
 HOLDERS = ["pack", "score", "detect3d"]
 BAD = {
@@ -71,6 +72,8 @@ def handled(name: str) -> list[bytes]:
 
 def needed(name: str) -> list[str]:
     """Options that a command does not run without."""
+    if name == "render":
+        return ["pictures"]
     if name == "estimate-depth":
         return ["--model", str(tiny.depth_model()), "--write", "maps"]
     if name not in ("pack", "detect3d"):

@@ -24,11 +24,17 @@ from vstkit.errors import DataError, UsageError, VstkitError
 # Group -> command -> one-line summary, which is also the first line of the command's module.
 COMMANDS = {
     "Data": {
+        "synth": "Make furnished rooms with exact geometry, and pictures of them.",
+        "ingest": "Make scene records of other people's data.",
         "check": "Validate records, and the files they name.",
         "fov-unify": "Bring every image to one field of view.",
+        "estimate-depth": "Add depth to pictures, by a monocular model.",
         "evidence": "Look at what each view shows of each object.",
         "gen-depth": "Ask which object is nearest to the camera.",
         "gen-det3d": "Ask for the 3D boxes of the objects of one kind.",
+        "render": "Write the images that recipes describe.",
+        "stats": "Count what is in records.",
+        "show": "See records, in a browser or as pictures.",
         "pack": "Fill training sequences with samples.",
     },
     "Training": {

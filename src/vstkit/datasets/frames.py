@@ -138,5 +138,5 @@ def _av() -> Any:
     try:
         import av
     except ImportError:
-        raise UsageError("frames of a video need PyAV: pip install av") from None
+        raise UsageError("frames of a video need PyAV: pip install 'vstkit[video]'") from None
     return av

@@ -235,9 +235,9 @@ def _objects(mesh: Path, metres: float, votes: dict[int, Counter[int]], tally: C
 def _array(file: Path, shape: tuple[int, ...], *, finite: bool = True) -> NDArray[Any]:
     """The dataset of an HDF5 file; raises DataError for a file that is missing or broken, or for another shape."""
     try:
-        import h5py  # type: ignore[import-untyped]
+        import h5py
     except ImportError:
-        raise UsageError("hypersim needs h5py: pip install h5py") from None
+        raise UsageError("hypersim needs h5py: pip install 'vstkit[hypersim]'") from None
     if not file.is_file():
         raise DataError(f"{file}: no such file")
     try:
