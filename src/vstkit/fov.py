@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vstkit import images
-from vstkit.chance import digest
-from vstkit.errors import at
 from vstkit.geometry import cameras
 from vstkit.records import Scene
+from vstkit.rendering import render
 from vstkit.validation import parse
 
 log = logging.getLogger("vstkit")
@@ -40,16 +39,13 @@ def unify(
         old = view["width"], view["height"]
         new, camera = cameras.unify(*old, view["camera"], focal)
         recipe = view["image"] if new == old else images.edited(view["image"], {"op": "resize", "size": list(new)})
-        if write:
-            with at(f"views[{len(views)}].image"):
-                recipe = _stored(recipe, root, write)
         tally["resized" if new != old else "kept"] += 1
         views.append({**view, "image": recipe, "width": new[0], "height": new[1], "camera": list(camera)})
         scales.append((new[0] / old[0], new[1] / old[1]))
     scene = {**record, "views": views}
     if "objects" in record:
         scene["objects"] = [_scaled_object(o, scales) for o in record["objects"]]
-    return [scene]
+    return render(scene, Counter(), folder=write, root=root) if write else [scene]
 
 
 def scene_of_image(path: str, root: str = ".", hfov: float | None = None) -> dict[str, Any]:
@@ -88,12 +84,3 @@ def _scaled_seen(seen: dict[str, Any], scale: tuple[float, float]) -> dict[str, 
 def _scaled(xy: list[float], scale: tuple[float, float]) -> list[float]:
     """Pixel coordinates x, y, x, y, ... after a resize (pixel centres are integers)."""
     return [round((value + 0.5) * scale[i % 2] - 0.5, 3) for i, value in enumerate(xy)]
-
-
-def _stored(recipe: images.Recipe, root: str, folder: str) -> str:
-    """Write the recipe's picture; its name tells the source and, by a digest, what was done to it."""
-    source = Path(images.path_of(recipe))
-    name = f"{source.stem}-{digest(source, images.ops_of(recipe), length=8)}{source.suffix}"
-    target = Path(folder) / name
-    images.save(images.open_image(recipe, root), target)
-    return os.path.relpath(target, root) if root != "." and not target.is_absolute() else str(target)

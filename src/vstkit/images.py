@@ -6,6 +6,7 @@ Pictures are read upright (EXIF orientation applied), as browsers and OpenCV rea
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import warnings
@@ -75,16 +76,19 @@ def open_image(recipe: Recipe, root: str = ".") -> Image.Image:
 
     with _opened(path_of(recipe), root) as source:
         image = ImageOps.exif_transpose(source).convert("RGB")
-    for op in ops_of(recipe):
-        if op["op"] == "resize":
-            image = image.resize(tuple(op["size"]), Image.Resampling.BICUBIC)
-        elif op["op"] == "crop":
+    for kind, run in itertools.groupby(ops_of(recipe), key=lambda op: op["op"]):
+        if kind == "mark":
+            draw(image, list(run))
+            continue
+        for op in run:
+            if kind == "resize":
+                image = image.resize(tuple(op["size"]), Image.Resampling.BICUBIC)
+                continue
             x0, y0, x1, y1 = op["box"]
             if x1 > image.width or y1 > image.height:
-                raise DataError(f"{path_of(recipe)}: crop {op['box']} leaves the image ({image.width}x{image.height})")
+                size = f"{image.width}x{image.height}"
+                raise DataError(f"{path_of(recipe)}: crop {op['box']} leaves the image ({size})")
             image = image.crop((x0, y0, x1, y1))
-        else:
-            draw(image, op)
     return image
 
 
