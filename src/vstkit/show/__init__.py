@@ -1,0 +1,1 @@
+"""Records made visible: a gallery for a browser, pictures, a Rerun recording."""
