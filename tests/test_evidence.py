@@ -97,6 +97,16 @@ def test_marks_and_boxes_follow_a_resize(room: Room) -> None:
     assert resized.fraction == pytest.approx(plain.fraction, rel=1e-6)
 
 
+def test_what_a_crop_cuts_off_is_not_seen(room: Room) -> None:
+    room.add("cup", cube(-0.5, 0, 2), (slice(40, 60), slice(15, 35)), z=1.8)
+    room.add("pot", cube(0.3, 0, 2), (slice(40, 60), slice(55, 75)), z=1.8)
+    crop = {"op": "crop", "box": [60, 0, 100, 100]}
+    recipe = {"path": "a.png", "ops": [crop]}
+    cup, pot = room.look(image=recipe, width=40, camera=[FOCAL, FOCAL, -10.5, 49.5]).values()
+    assert cup.state == "hidden"
+    assert (pot.state, pot.pixels, pot.box2d) == ("seen", 15 * 20, (-0.5, 39.5, 14.5, 59.5))
+
+
 def test_depth_of_another_size_is_read_by_nearest_neighbour(room: Room) -> None:
     room.add("cup", cube(0, 0, 2), (slice(40, 60), slice(40, 60)), z=1.8)
     record = room.record()

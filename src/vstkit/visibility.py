@@ -60,6 +60,10 @@ class Grid:
             self._fill_from_depth(view, placed)
         elif self.method == "boxes":
             self._fill_by_casting(view, placed)
+        # A crop leaves pixels of the maps outside the image; nobody sees those.
+        (x, y), (u, v) = self.to_image(np.arange(width), np.arange(height)), (view.width, view.height)
+        self.shown[:, (x < -0.5) | (x > u - 0.5)] = 0
+        self.shown[(y < -0.5) | (y > v - 0.5)] = 0
         self._slices = ndimage.find_objects(self.shown, max_label=len(placed))
 
     def place(self, number: int) -> tuple[slice, slice] | None:
