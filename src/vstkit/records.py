@@ -6,11 +6,12 @@ dicts, so fields they do not know are kept.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+from vstkit import rules as rules_of
 
 Size = Annotated[int, Meta(ge=1)]
 Box3D = Annotated[list[float], Meta(min_length=9, max_length=9)]
@@ -43,29 +44,12 @@ class Resize(_Record, tag_field="op", tag="resize"):
     size: Annotated[list[Size], Meta(min_length=2, max_length=2)]
 
 
-def _crop(box: list[int]) -> str:
-    x0, y0, x1, y1 = box
-    return "" if 0 <= x0 < x1 and 0 <= y0 < y1 else f"expected 0 <= x0 < x1 and 0 <= y0 < y1, got {box}"
-
-
 class Crop(_Ruled, tag_field="op", tag="crop"):
     """Keep the pixels of `box` = [x0, y0, x1, y1], x1 and y1 excluded."""
 
     box: Annotated[list[int], Meta(min_length=4, max_length=4)]
 
-    rules = {("box",): _crop}
-
-
-# How many numbers `xy` holds: a point, two corners, centre and radius, tail and head; an outline holds any polygon.
-MARK_NUMBERS = {"point": 2, "box": 4, "circle": 3, "arrow": 4, "outline": None}
-
-
-def _mark_numbers(xy: list[float], shape: str) -> str:
-    wanted = MARK_NUMBERS[shape]
-    if wanted is None:
-        whole = len(xy) >= 6 and len(xy) % 2 == 0
-        return "" if whole else f"expected three or more points as x, y pairs, got {len(xy)} numbers"
-    return "" if len(xy) == wanted else f"expected {wanted} numbers for shape {shape}, got {len(xy)}"
+    rules = {("box",): rules_of.crop}
 
 
 class Mark(_Ruled, tag_field="op", tag="mark"):
@@ -76,7 +60,7 @@ class Mark(_Ruled, tag_field="op", tag="mark"):
     color: str
     text: str | UnsetType = UNSET
 
-    rules = {("xy", "shape"): _mark_numbers}
+    rules = {("xy", "shape"): rules_of.mark_numbers}
 
 
 class Recipe(_Record):
@@ -100,25 +84,6 @@ class Instances(_Record):
     path: str
 
 
-def _focal(camera: list[float]) -> str:
-    right = len(camera) == 4 and min(camera[:2]) > 0
-    return "" if right else f"expected fx, fy, cx, cy with fx and fy positive, got {camera}"
-
-
-def _rigid(pose: list[list[float]]) -> str:
-    if len(pose) != 4 or any(len(row) != 4 for row in pose):
-        return "expected 4 rows of 4 numbers"
-    R = [row[:3] for row in pose[:3]]
-    dots = [abs(sum(a * b for a, b in zip(p, q, strict=True)) - (p is q)) for p in R for q in R]
-    if not max(dots) <= 1e-3:
-        return f"expected an orthonormal rotation (to 0.001), off by {max(dots):.3g}"
-    (a, b, c), (d, e, f), (g, h, i) = R
-    if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0:
-        return "expected a right-handed rotation, got a mirror (determinant -1)"
-    last = all(abs(a - b) <= 1e-6 for a, b in zip(pose[3], (0, 0, 0, 1), strict=True))
-    return "" if last else f"expected the last row 0 0 0 1, got {pose[3]}"
-
-
 class View(_Ruled):
     """One picture of a scene. `camera` = [fx, fy, cx, cy] in pixels; `pose` = camera to world, 4x4."""
 
@@ -132,7 +97,7 @@ class View(_Ruled):
     time: float | UnsetType = UNSET
     evidence: Literal["masks", "depth", "boxes"] | UnsetType = UNSET
 
-    rules = {("camera",): _focal, ("pose",): _rigid}
+    rules = {("camera",): rules_of.camera, ("pose",): rules_of.pose}
 
 
 class Seen(_Record):
@@ -152,14 +117,6 @@ class Seen(_Record):
     weak: bool | UnsetType = UNSET
 
 
-def _named(label: str) -> str:
-    return "" if label.strip() else "expected a name, got nothing"
-
-
-def _extended(box: list[float]) -> str:
-    return "" if min(box[3:6]) > 0 else f"expected three positive sizes, got {box[3:6]}"
-
-
 class Object(_Ruled):
     """A thing in a scene. `box3d` = centre, size (m), pitch, yaw, roll (degrees), in world axes."""
 
@@ -172,12 +129,7 @@ class Object(_Ruled):
     front: bool = False
     stuff: bool = False
 
-    rules = {("label",): _named, ("box3d",): _extended}
-
-
-def _unit(vector: list[float]) -> str:
-    length = math.hypot(*vector)
-    return "" if abs(length - 1) <= 1e-3 else f"expected a unit vector, got length {length:.4g}"
+    rules = {("label",): rules_of.label, ("box3d",): rules_of.sizes}
 
 
 def _different(objects: list[Object]) -> str:
@@ -199,7 +151,7 @@ class Scene(_Ruled, tag_field="kind", tag="scene"):
     up: Annotated[list[float], Meta(min_length=3, max_length=3)] | UnsetType = UNSET
     metric: bool = True
 
-    rules = {("up",): _unit, ("objects",): _different}
+    rules = {("up",): rules_of.unit_vector, ("objects",): _different}
 
 
 class Image(_Record, tag_field="type", tag="image"):
@@ -224,15 +176,11 @@ class Frames(_Record):
     fps: Annotated[float, Meta(gt=0)]
 
 
-def _offered(value: str, options: dict[str, str]) -> str:
-    return "" if value in options else f"expected one of {', '.join(options)}, got {value}"
-
-
 class Choice(_Ruled, tag_field="type", tag="choice"):
     value: str
     options: dict[str, str]
 
-    rules = {("value", "options"): _offered}
+    rules = {("value", "options"): rules_of.offered}
 
 
 class Number(_Record, tag_field="type", tag="number"):
