@@ -60,6 +60,15 @@ def command(
     ] = None,
     fps: Annotated[float | None, typer.Option("--fps", metavar="N", help="Frames a second to take of a video.")] = None,
     max_frames: Annotated[int | None, typer.Option("--max-frames", metavar="N", help="Most frames of a video.")] = None,
+    poses: Annotated[
+        str | None, typer.Option("--poses", metavar="FILE", help="Trajectory, where rgbd finds several.")
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option("--images", metavar="DIR", help="Pictures, if coco has them elsewhere.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="DIR", help="Data sets that embodiedscan's files are of.")
+    ] = None,
     hfov: options.Hfov = None,
     root: options.Root = ".",
 ) -> None:
@@ -75,6 +84,9 @@ def command(
         "fps": fps,
         "max_frames": max_frames,
         "hfov": hfov,
+        "poses": poses,
+        "images": images,
+        "data": data,
     }
     find, read = opened(layout, root, {name: value for name, value in given.items() if value is not None})
     with stream(convert=find, needs="PATH") as units:
