@@ -137,3 +137,16 @@ def test_maps_keep_their_values(tmp_path: Path) -> None:
 def test_saving_leaves_a_whole_file_or_none(tmp_path: Path) -> None:
     images.save(Image.new("RGB", (4, 4)), tmp_path / "deep" / "a.png")
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["a.png"]
+
+
+def test_paths_lead_through_symbolic_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The root may be a link to elsewhere, where `..` is not the folder that the link lies in."""
+    (tmp_path / "far" / "data").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "data").symlink_to(tmp_path / "far" / "data")
+    picture(tmp_path / "here" / "a.png")
+    monkeypatch.chdir(tmp_path)
+    held = images.from_root("here/a.png", "here/data")
+    assert images.file_size(held, "here/data") == (40, 30)
+    assert images.from_root("here/a.png") == "here/a.png"
+    assert images.from_root("/x/a.png", "here") == "/x/a.png"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ def unify(
 
 def scene_of_image(path: str, root: str = ".", hfov: float | None = None) -> dict[str, Any]:
     """A scene record for a bare picture. `hfov` in degrees; else EXIF's focal length, else 60 with a warning."""
-    held = os.path.relpath(path, root) if root != "." and not os.path.isabs(path) else path
+    held = images.from_root(path, root)
     width, height = images.file_size(held, root)
     focal = cameras.focal(hfov, width) if hfov else images.exif_focal(held, root)
     if not focal:

@@ -49,6 +49,18 @@ def located(path: str, root: str = ".") -> str:
     return os.path.join(root, path)
 
 
+def from_root(path: str | os.PathLike[str], root: str = ".") -> str:
+    """A path that starts from the current folder, as records have it: from `root`. An absolute path stays."""
+    held = os.fspath(path)
+    return held if os.path.isabs(held) or os.path.normpath(root) == os.curdir else really_from(held, root)
+
+
+def really_from(path: str, root: str) -> str:
+    """The way from `root` to `path` by the real folders, for `..` behind a symbolic link leads elsewhere."""
+    folder, name = os.path.split(path)
+    return os.path.relpath(os.path.join(os.path.realpath(folder), name), os.path.realpath(root))
+
+
 def size(recipe: Recipe, root: str = ".") -> Size:
     """Size after the recipe. Reads the file's header at most, and no file where a resize fixes the size."""
     ops = ops_of(recipe)

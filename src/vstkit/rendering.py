@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +84,7 @@ def _stored(recipe_json: str, map_path: str | None, root: str, folder: str) -> s
     suffix = source.suffix if source.suffix.lower() in images.SUFFIXES else ".png"
     target = Path(folder) / f"{source.stem}-{digest(source, recipe_json)}{suffix}"
     images.save(_map(map_path, recipe, root) if map_path else images.open_image(recipe, root), target)
-    return os.path.relpath(target, root) if root != "." and not target.is_absolute() else str(target)
+    return images.from_root(target, root)
 
 
 def _map(path: str, recipe: images.Recipe, root: str) -> Image.Image:

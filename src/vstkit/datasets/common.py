@@ -36,7 +36,7 @@ def relative(path: str | os.PathLike[str], root: str = ".") -> str:
     A path outside the default root, the current folder, stays as it is.
     """
     given = os.fspath(path)
-    from_root = os.path.relpath(given, root)
+    from_root = images.really_from(given, root)
     outside = from_root.split(os.sep, 1)[0] == os.pardir
     return given if outside and os.path.normpath(root) == os.curdir else from_root
 

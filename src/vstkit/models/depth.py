@@ -89,8 +89,9 @@ def annotate(
         stored = np.where(np.isfinite(metres), np.clip(np.round(metres * STORED), 0, 65535), 0).astype(np.uint16)
         target = Path(write) / f"{Path(source).stem}-{digest(source, length=8)}-depth.png"
         _save(stored, target)
-        path = os.path.relpath(target, root) if root != "." and not target.is_absolute() else str(target)
-        views.append({**view, "depth": {"path": path, "scale": STORED, "kind": f"mono-{told}"}})
+        views.append(
+            {**view, "depth": {"path": images.from_root(target, root), "scale": STORED, "kind": f"mono-{told}"}}
+        )
         tally["estimated"] += 1
     return [{**record, "views": views}]
 

@@ -5,7 +5,6 @@ Scene i of a seed depends on the seed and on i alone, so workers, shards and lon
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vstkit import images
 from vstkit.chance import Chance
 from vstkit.errors import DataError, UsageError
 from vstkit.synth import plans, walk
@@ -59,7 +59,7 @@ def scene(
     stances = walk.walk(room, lens, *size, views)
     renderer = Renderer(Soup(room.placed), room.lights)
     target = Path(unit["folder"], *unit["id"].split("/")[1:])
-    held = os.path.relpath(target, root) if root != "." and not target.is_absolute() else str(target)
+    held = images.from_root(target, root)
     shown = []
     for i, stance in enumerate(stances):
         _write(renderer.view(lens, *size, stance.pose), target, i)
