@@ -9,6 +9,9 @@ DESCRIPTION
     every other by --min-gap metres and by --min-ratio of its own depth, both in the median and in the nearest tenth
     of its pixels; all else is dropped, and the summary on standard error counts why.
 
+    Where depth is right only up to scale, or only in its order (mono-relative), metres mean nothing: the ratio alone
+    decides, and values have no unit.
+
 INPUT
     Scene records with instance and depth images. Streams.
 

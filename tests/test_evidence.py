@@ -259,6 +259,24 @@ def test_close_depths_are_not_compared(room: Room) -> None:
     assert {s["meta"]["form"] for s in samples} == set(depth.FORMS)
 
 
+def test_depth_of_a_relative_model_gives_an_order_and_nothing_in_metres(room: Room) -> None:
+    room.add("cup", cube(-0.5, 0, 2), (slice(40, 60), slice(15, 35)), z=0.3)
+    room.add("pot", cube(0.5, 0, 2), (slice(40, 60), slice(65, 85)), z=0.36)  # a fifth farther, in no unit
+    room.add("glass in plain view", cube(-0.7, -0.7, 2))
+    relative = {"path": "d.png", "scale": 1000, "kind": "mono-relative"}
+    assert [s.state for s in room.look(depth=relative).values()] == ["seen", "seen", "unsure"]
+    # Numbers that are no metres say nothing about boxes.
+    (scene,) = evidence.annotate(room.record(depth=relative), Counter(), root=str(room.folder))
+    assert "agreement" not in scene["objects"][0]["seen"][0]
+    assert room.look(depth=relative, instances=None)["o1"].depth is None
+    samples = list(depth.generate(room.record(depth=relative), Counter(), root=str(room.folder)))
+    assert {s["meta"]["form"] for s in samples} == set(depth.FORMS)
+    assert all("unit" not in s["meta"] for s in samples)
+    assert "metres" not in depth.explain(samples[0], room.record())
+    # The same numbers as metres lie six centimetres apart, which is too close to ask about.
+    assert not list(depth.generate(room.record(), Counter(), root=str(room.folder)))
+
+
 @pytest.mark.parametrize("swap", [False, True])
 def test_the_margin_is_the_same_from_both_sides(swap: bool) -> None:
     near, far = (2.0, 2.21) if not swap else (2.21, 2.0)

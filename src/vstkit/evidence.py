@@ -154,7 +154,7 @@ def _visible(
         seen.weak = True
     elif grid.depth is not None:
         _add_depths(seen, grid.depth[place], mask, v, u)
-        if box is not None and seen.depth is not UNSET:
+        if box is not None and seen.depth is not UNSET and grid.in_metres:
             inside = boxes.contains(box, grid.points_of(place, mask, view), MARGIN)
             seen.agreement = round(float(inside.mean()), 4)
     return seen
@@ -195,7 +195,7 @@ def _unseen(box: Array, view: View, grid: Grid, index: int) -> records.Seen | No
     if rectangle is None or grid.method == "boxes":
         return None
     unsure = records.Seen(view=index, pixels=0, fraction=0.0, state="unsure")
-    if grid.depth is None:
+    if grid.depth is None or not grid.in_metres:
         return unsure
     readings = grid.depth[grid.window(rectangle)]
     front = boxes.corners(box)[:, 2].min() - MARGIN

@@ -34,6 +34,8 @@ class Grid:
 
         recipe = view.image if isinstance(view.image, str) else msgspec.to_builtins(view.image)
         self.depth: Array | None = None
+        # Depth that is right in its order only cannot be held against a box.
+        self.in_metres = view.depth is not UNSET and view.depth.kind != "mono-relative"
         if view.depth is not UNSET:
             with at(f"views[{index}].depth"):
                 self.depth = images.read_map(view.depth.path, root) / view.depth.scale
@@ -41,7 +43,7 @@ class Grid:
             self.method = "masks"
             with at(f"views[{index}].instances"):
                 self.shown = _numbered(images.read_map(view.instances.path, root), scene, view.instances.path)
-        elif self.depth is not None:
+        elif self.depth is not None and self.in_metres:
             self.method = "depth"
             self.shown = np.zeros(self.depth.shape, np.int32)
         else:

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from msgspec import UNSET
+
 from vstkit import evidence, images
 from vstkit.chance import Chance
 from vstkit.evidence import Seen
@@ -41,10 +43,12 @@ def generate(
 
     Depth is measured along the optical axis: of an object over its visible pixels, of a point where it lies. The
     nearest must be nearer than every other by `min_gap` metres and by `min_ratio` of its own depth, for an object in
-    the median and in the nearest decile alike; sets where it is not are dropped and counted.
+    the median and in the nearest decile alike; sets where it is not are dropped and counted. Where depth is right up
+    to scale or in its order only, only the ratio counts, and values have no unit.
     """
     scene = parse(record, Scene)
-    for index in range(len(scene.views)):
+    for index, view in enumerate(scene.views):
+        metric = scene.metric and (view.depth is UNSET or view.depth.kind != "mono-relative")
         present = evidence.look(scene, index, root, min_share=min_share, min_fraction=min_fraction)
         asked = askable(present, tally)
         with_depth = [s for s in asked if s.depth is not None]
@@ -56,10 +60,10 @@ def generate(
                 chance = Chance(seed, COMMAND, record["id"], index, form, attempt)
                 group = chance.sample(pool, 2 + chance.below(min(4, len(pool) - 1)))
                 tally["candidates"] += 1
-                if not _clear([_measures(form, s) for s in group], min_gap, min_ratio):
+                if not _clear([_measures(form, s) for s in group], min_gap if metric else 0.0, min_ratio):
                     tally["no clear nearest"] += 1
                     continue
-                question = _question(record, index, form, group, chance, seed)
+                question = _question(record, index, form, group, chance, seed, metric)
                 if question["id"] in made:
                     tally["asked already"] += 1
                     continue
@@ -99,7 +103,7 @@ def _clear(measures: Sequence[tuple[float, ...]], min_gap: float, min_ratio: flo
 
 
 def _question(
-    record: dict[str, Any], index: int, form: str, group: Sequence[Seen], chance: Chance, seed: int
+    record: dict[str, Any], index: int, form: str, group: Sequence[Seen], chance: Chance, seed: int, metric: bool
 ) -> dict[str, Any]:
     names, marks = _references(form, group, chance)
     wanted = chance.choice(("name", "letter"))
@@ -126,7 +130,7 @@ def _question(
             "objects": [s.object.id for s in group],
             "values": [round(m[0], 3) for m in measures],
             **({"near": [round(m[1], 3) for m in measures]} if form != "point" else {}),
-            "unit": "m",
+            **({"unit": "m"} if metric else {}),
             "template": f"depth/{wanted}/{number}",
             "seed": seed,
         },
@@ -159,9 +163,10 @@ def explain(made: dict[str, Any], record: dict[str, Any]) -> str:
     kinds = {"values": "depth at the point" if meta["form"] == "point" else "median depth", "near": "nearest tenth"}
     kinds = {key: what for key, what in kinds.items() if key in meta}
     order = sorted(range(len(meta["objects"])), key=lambda i: meta["values"][i])
+    unit = f" {meta['unit']}" if "unit" in meta else ""
     lines = [
         f"{made['id']}: {made['task']} in view {meta['view']} of {made['scene']}, named by {meta['form']}",
-        f"depth along the optical axis in metres, nearest first ({', '.join(kinds.values())}):",
+        f"depth along the optical axis{' in metres' if unit else ''}, nearest first ({', '.join(kinds.values())}):",
     ]
     for i in order:
         thing = meta["objects"][i]
@@ -170,6 +175,8 @@ def explain(made: dict[str, Any], record: dict[str, Any]) -> str:
     first, second = order[:2]
     for key, what in kinds.items():
         gap = meta[key][second] - meta[key][first]
-        lines.append(f"{what}: ahead of the next by {gap:.3f} m, {gap / max(meta[key][first], 1e-9):.0%} of its own")
+        lines.append(
+            f"{what}: ahead of the next by {gap:.3f}{unit}, {gap / max(meta[key][first], 1e-9):.0%} of its own"
+        )
     lines.append(f"answer: {made['answer']['value']}, written as {made['messages'][-1]['content'][0]['text']!r}")
     return "\n".join(lines)
