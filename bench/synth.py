@@ -3,7 +3,7 @@
     python bench/synth.py [--scenes 8] [--views 3] [--size 640x480] [--seed 0]
 
 The floor is one ray through each pixel's centre, without light, colour, edges or files (goal: 4 views a second and a
-seventh of the floor's rate, where nothing else runs).
+sixth of the floor's rate, where nothing else runs).
 """
 
 from __future__ import annotations

@@ -53,6 +53,7 @@ def command(
 
     if not write:
         raise UsageError("--write: expected a folder for the depth images")
+    depth.check(model)
     annotate = partial(depth.annotate, model=model, kind=kind, write=write, root=root)
     with stream(convert=_command.pictures(root, hfov), jobs=1) as scenes:
         scenes.map(annotate, kinds=("scene",))

@@ -13,7 +13,9 @@ DESCRIPTION
     {formats}
 
 INPUT
-    Folders and files in the layout of FORMAT. Streams.
+    Folders and files in the layout of FORMAT. Streams: one scene is in memory at a time. Only a single file that
+    describes all scenes (omni3d, coco, vsi-meta, embodiedscan, the info files of sunrgbd) is loaded whole, which takes
+    about ten times its size.
 
 OUTPUT
     Scene records.

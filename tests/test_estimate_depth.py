@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -106,8 +107,33 @@ def test_the_real_model_through_the_program(model: Path, tmp_path: Path) -> None
 
 
 def test_what_is_no_depth_model(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    with pytest.raises(DataError, match="no model: no such folder"):
+        depth.load(str(tmp_path / "none"))
     with pytest.raises(DataError, match=r"no model: config\.json is missing"):
         depth.load(str(tmp_path))
-    (tmp_path / "config.json").write_text('{"model_type": "qwen2_5_vl"}')
+    config.write_text("{}")
+    with pytest.raises(DataError, match=r"no model: preprocessor_config\.json is missing"):
+        depth.load(str(tmp_path))
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    for held, got in (("{}", "none"), ('{"architectures": ["Qwen2_5_VLModel"]}', "Qwen2_5_VLModel")):
+        config.write_text(held)
+        with pytest.raises(DataError, match=f"expected a model for depth estimation, got {got}"):
+            depth.load(str(tmp_path))
+    config.write_text('{"model_type": "depth_anything", "architectures": ["DepthAnythingForDepthEstimation"]}')
     with pytest.raises(DataError, match="cannot be loaded"):
         depth.load(str(tmp_path))
+
+
+def test_weights_that_were_cut(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "cut")
+    weights = tmp_path / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(DataError, match="cannot be loaded"):
+        depth.load(str(tmp_path / "cut"))
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path: Path, add: Any) -> None:
+    (tmp_path / "maps").touch()
+    with pytest.raises(DataError, match=r"cannot write .*maps: File exists"):
+        add(scene(picture(tmp_path)))

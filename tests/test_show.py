@@ -480,8 +480,9 @@ def test_a_recording_holds_cameras_boxes_and_points(scene: Record, folder: Path)
         ]
         assert len(points) > 1000
         assert np.min([n.max(axis=1) for n in near], axis=0).max() < 2e-3
-    with pytest.raises(DataError, match="cannot write"), rerun_log.Recording(str(folder / "none" / "a.rrd")):
-        pass
+    for place, why in (("none/a.rrd", "No such file or directory"), (".", "Is a directory")):
+        with pytest.raises(DataError, match=f"^cannot write {folder / place}: {why}$"):
+            rerun_log.Recording(str(folder / place))
 
 
 # The command

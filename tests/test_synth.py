@@ -16,14 +16,14 @@ from scipy.spatial.transform import Rotation
 
 pytest.importorskip("embreex")
 
+from support import generated
 from vstkit import checking
 from vstkit.chance import Chance
 from vstkit.errors import DataError, UsageError
 from vstkit.geometry.iou import iou_matrix
 from vstkit.stream import Stream
-from vstkit.synth import furniture, plans, render, scene, size_of, storage, things, units
+from vstkit.synth import furniture, light, plans, render, scene, size_of, storage, things, units
 from vstkit.synth.soup import Soup
-from vstkit.tasks import depth, detection
 from vstkit.validation import problems
 
 Record = dict[str, Any]
@@ -192,8 +192,8 @@ def test_records_and_files_are_valid(rooms: list[Record]) -> None:
 
 
 def test_generators_find_plenty_to_ask(rooms: list[Record]) -> None:
-    for generate, least in ((depth.generate, 6), (detection.generate, 4)):
-        asked = [sample for record in rooms for sample in generate(record, Counter())]
+    for module, least in (("depth", 6), ("detection", 4)):
+        asked = [sample for record in rooms for sample in generated(module, record)]
         assert len(asked) >= least * COUNT * VIEWS
         assert [fault for sample in asked for fault in problems(sample)] == []
 
@@ -225,6 +225,43 @@ def test_edges_are_smooth_in_the_picture_only(rooms: list[Record]) -> None:
     across = np.diff(smooth.instances.astype(int), axis=1)[:, :-1] != 0
     steps = [np.abs(np.diff(p.color.astype(int), axis=1)).sum(axis=2)[:, :-1][across].mean() for p in (rough, smooth)]
     assert steps[1] < 0.9 * steps[0]
+
+
+def test_light_is_spread_over_pixels_of_the_same_patch() -> None:
+    """By loops: the mean of the samples beside on the same patch, else of pixels around on it, else of all beside."""
+    rng = np.random.default_rng(1)
+    for height, width in ((9, 12), (8, 7), (2, 2)):
+        patches = rng.integers(0, 3, (height, width))
+        known: dict[tuple[int, int], Array] = {}
+        others: dict[tuple[int, int], Array] = {}
+        lit = rng.random((4, (height + 1) // 2, (width + 1) // 2), dtype=np.float32)
+        found = light.spread(lit, patches).reshape(4, height, width)
+        for y in range(height):
+            for x in range(width):
+                rows = {y // 2, min((y + 1) // 2, lit.shape[1] - 1)}
+                columns = {x // 2, min((x + 1) // 2, lit.shape[2] - 1)}
+                beside = [(i, j) for i in rows for j in columns]
+                same = [(i, j) for i, j in beside if patches[2 * i, 2 * j] == patches[y, x]]
+                values = np.mean([lit[:, i, j] for i, j in same or beside], axis=0)
+                (known if same else others)[y, x] = values
+        assert len(known) > len(lit[0])
+        for _ in range(light.REACH):
+            flown = {}
+            for y, x in others.keys() - known.keys():
+                around = [(i, j) for i in (y - 1, y, y + 1) for j in (x - 1, x, x + 1) if (i, j) in known]
+                if same := [place for place in around if patches[place] == patches[y, x]]:
+                    flown[y, x] = np.mean([known[place] for place in same], axis=0)
+            known |= flown
+        for (y, x), expected in {**others, **known}.items():
+            assert found[:, y, x] == pytest.approx(expected, abs=1e-6)
+
+
+def test_pictures_of_odd_sizes_show_the_same_room(tmp_path: Path) -> None:
+    (unit,) = units(str(tmp_path), count=1, seed=5)
+    for size in ((33, 17), (17, 33)):
+        (record,) = scene(unit, Counter(), views=1, size=size)
+        assert checking.check(record, Counter(), files=True) == []
+        assert (maps(record["views"][0])[0] > 0).all()
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -316,6 +353,6 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
 
 def test_sizes_of_pictures() -> None:
     assert size_of("640x480") == (640, 480)
-    for text in ("640", "640x", "0x480", "8x8", "640X480", "-640x480"):
+    for text in ("640", "640x", "0x480", "8x8", "640X480", "-640x480", "4097x480"):
         with pytest.raises(UsageError, match="expected WxH"):
             size_of(text)

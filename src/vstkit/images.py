@@ -9,9 +9,10 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 Recipe = str | dict[str, Any]
 Size = tuple[int, int]
+Read = Callable[[str, str], "np.ndarray[Any, Any]"]  # as `read_map`
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+_WARNING = threading.Lock()  # what warnings do is one setting for all threads
 _ORIENTATION, _EXIF_IFD, _FOCAL_35MM = 0x0112, 0x8769, 0xA405
 DIAGONAL_35MM = math.hypot(36, 24)  # CIPA DC-008: the 35 mm equivalent compares diagonals
 
@@ -146,11 +149,17 @@ def exif_focal(path: str, root: str = ".") -> float | None:
 
 
 def save(image: Image.Image, path: Path) -> None:
-    """Write under a temporary name, then rename: a picture is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write under a temporary name, then rename: a picture is there whole or not at all. Raises DataError."""
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    image.save(temporary, quality=95)
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # PNG at 3: nearly as small as at PIL's 6, in half of the time.
+        image.save(temporary, quality=95, compress_level=3)
+        temporary.replace(path)
+    except OSError as e:
+        with suppress(OSError):
+            temporary.unlink()
+        raise DataError(f"cannot write {path}: {e.strerror or e}") from e
 
 
 def _turned(image: Image.Image) -> bool:
@@ -168,11 +177,12 @@ def _opened(path: str, root: str) -> Iterator[Image.Image]:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():
+        with _WARNING, warnings.catch_warnings():
             # A header may claim more pixels than the file holds; PIL's limit (89 million) is ours.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(located(path, root)) as image:
-                yield image
+            opened = Image.open(located(path, root))
+        with opened as image:
+            yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise DataError(f"{path}: refused: the header claims more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
     except FileNotFoundError:

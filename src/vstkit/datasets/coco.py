@@ -3,7 +3,8 @@
 An instances JSON has `images`, `annotations` and `categories`. An outline is a list of polygons x, y, x, y, ... in
 continuous pixel coordinates (the first pixel reaches from 0 to 1), or run lengths that count pixels down the columns,
 zeros first: as a list, or compressed into text. They become one 16-bit picture of instances; where outlines overlap,
-the smaller object is in front. Crowds, which outline several objects at once, are left out.
+the smaller object is in front. Crowds, which outline several objects at once, are left out. The JSON is loaded whole,
+in about eleven times its size: the outlines of a picture may stand anywhere in it.
 
 Sources: the data format on COCO's site; the compression as its mask interface does it (Lin et al., 2014).
 """

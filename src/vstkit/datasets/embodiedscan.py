@@ -3,7 +3,7 @@
 An info file (embodiedscan_infos_train.pkl, or the same as JSON) has `metainfo.categories`, names to numbers, and in
 `data_list` for every scan: `sample_idx` (scannet/scene0191_00), `axis_align_matrix`, `images` with `img_path`,
 `depth_path` and `cam2global`, `cam2img` for the scan or for each image, and `instances` with `bbox_3d`, `bbox_label_3d`
-and `bbox_id`. Pickles are read without running what they name.
+and `bbox_id`. Pickles are read without running what they name. The file is loaded whole.
 
 What is converted:
 

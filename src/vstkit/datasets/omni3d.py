@@ -2,7 +2,8 @@
 
 One file has images, categories and annotations; every image becomes a scene of one view whose world is the camera's.
 Omni3D's camera axes are ours. `dimensions` are width, height, length, and lie along the box's z, y and x axes: x is the
-length. -1 stands for what is not known.
+length. -1 stands for what is not known. The file is loaded whole, in about seven times its size: the boxes of an image
+may stand anywhere in it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The `meta_info` files of thinking-in-space, which made VSI-Bench: rooms with oriented boxes, and no pictures.
 
 One JSON object: the name of a scan -> its boxes by label, `room_size` in square metres and `room_center`. The world's z
-is up, in metres; the rows of `normalizedAxes` are the axes of the box and `axesLengths` its full sizes.
+is up, in metres; the rows of `normalizedAxes` are the axes of the box and `axesLengths` its full sizes. The file is
+loaded whole, in about ten times its size.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -25,6 +26,21 @@ Estimate = Callable[[Any], Array]  # an RGB picture -> (height, width) what the 
 STORED = 1000  # units a metre in the PNGs, up to 65.535 m
 
 
+def check(folder: str) -> None:
+    """Raise DataError, naming what is missing, unless `folder` holds a depth model. Needs no torch."""
+    if not Path(folder).is_dir():
+        raise DataError(f"{folder}: no model: no such folder")
+    for name in ("config.json", "preprocessor_config.json"):
+        if not Path(folder, name).is_file():
+            raise DataError(f"{folder}: no model: {name} is missing")
+    try:
+        made = json.loads(Path(folder, "config.json").read_bytes()).get("architectures") or ["none"]
+    except (ValueError, AttributeError) as error:
+        raise DataError(f"{folder}/config.json: expected a JSON object") from error
+    if not made[0].endswith("ForDepthEstimation"):
+        raise DataError(f"{folder}/config.json: architectures: expected a model for depth estimation, got {made[0]}")
+
+
 @cache
 def load(folder: str, kind: Kind | None = None) -> tuple[Estimate, Kind]:
     """The model in `folder` as a function, and whether it tells metres.
@@ -34,10 +50,10 @@ def load(folder: str, kind: Kind | None = None) -> tuple[Estimate, Kind]:
     """
     import torch
 
+    check(folder)
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")  # see vstkit.models.loading
-    if not Path(folder, "config.json").is_file():
-        raise DataError(f"{folder}: no model: config.json is missing")
+    from safetensors import SafetensorError
     from transformers import AutoModelForDepthEstimation
     from transformers.models.auto.image_processing_auto import AutoImageProcessor
     from transformers.utils.logging import disable_progress_bar
@@ -46,7 +62,7 @@ def load(folder: str, kind: Kind | None = None) -> tuple[Estimate, Kind]:
     try:
         processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
         model: Any = AutoModelForDepthEstimation.from_pretrained(folder, local_files_only=True).eval()
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise DataError(f"{folder}: the model cannot be loaded: {error}") from error
     if torch.cuda.is_available():
         model.to("cuda")
@@ -74,6 +90,8 @@ def annotate(
     than a millimetre or nothing finite, there is no reading. Nearness n of a relative model is stored as
     1 / (1 + 9 (n - min) / (max - min)): right in its order and in nothing else, which `kind` mono-relative says.
     """
+    from PIL import Image
+
     parse(record, Scene)
     views = []
     for index, view in enumerate(record["views"]):
@@ -88,7 +106,7 @@ def annotate(
         metres = values if told == "metric" else _order(values)
         stored = np.where(np.isfinite(metres), np.clip(np.round(metres * STORED), 0, 65535), 0).astype(np.uint16)
         target = Path(write) / f"{Path(source).stem}-{digest(source, length=8)}-depth.png"
-        _save(stored, target)
+        images.save(Image.fromarray(stored), target)
         views.append(
             {**view, "depth": {"path": images.from_root(target, root), "scale": STORED, "kind": f"mono-{told}"}}
         )
@@ -101,9 +119,3 @@ def _order(nearness: Array) -> Array:
     low, high = float(nearness.min()), float(nearness.max())
     ordered: Array = 1 / (1 + 9 * (nearness - low) / max(high - low, 1e-12))
     return ordered
-
-
-def _save(values: Array, path: Path) -> None:
-    from PIL import Image
-
-    images.save(Image.fromarray(values), path)

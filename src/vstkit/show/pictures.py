@@ -24,15 +24,19 @@ GAP = 8  # pixels
 
 
 def write(record: Record, tally: Counter[str], *, folder: str, root: str = ".", width: int = 640) -> list[str]:
-    """Store the picture of a record in `folder`, named by its id; returns its path, or nothing where it has none."""
+    """Store the picture of a record in `folder`, named by its id; returns its path, or nothing where it has none.
+
+    Raises DataError where the record is not what its kind says, and where the picture cannot be written.
+    """
     item = items.item(record, root)
     if not item.get("pictures"):
         tally[f"{record['kind']} without a picture"] += 1
         return []
-    tally["pictures"] += 1
     plain = re.sub(r"[^\w.-]+", "-", record["id"]).strip("-.")[:80]
     path = Path(folder) / f"{plain or 'record'}-{digest(record['id'], length=6)}.png"
-    images.save(draw(item, root, width), path)
+    picture = draw(item, root, width)
+    images.save(picture, path)
+    tally["pictures"] += 1
     return [str(path)]
 
 

@@ -47,11 +47,14 @@ class Recording:
         self._rr, self._root = rerun, root
         self._final = Path(path)
         self._temporary = self._final.with_name(f".{self._final.name}.{os.getpid()}.part")
-        self._stream = rerun.RecordingStream("vstkit")
+        if self._final.is_dir():
+            raise DataError(f"cannot write {path}: Is a directory")
         try:
-            self._stream.save(self._temporary)
-        except RuntimeError as e:
-            raise DataError(f"cannot write {path}: {e}") from e
+            self._temporary.touch()  # what Rerun says where it cannot write names the temporary file
+        except OSError as e:
+            raise DataError(f"cannot write {path}: {e.strerror}") from e
+        self._stream = rerun.RecordingStream("vstkit")
+        self._stream.save(self._temporary)
 
     def log(self, scene: Record) -> None:
         """Write a scene; raises DataError where a file that it names cannot be read."""

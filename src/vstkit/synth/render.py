@@ -38,62 +38,72 @@ class Renderer:
 
     def view(self, camera: Sequence[float], width: int, height: int, pose: Sequence[Sequence[float]]) -> Picture:
         """The view of a camera (fx, fy, cx, cy) at `pose`, camera to world."""
-        v, u = np.mgrid[:height, :width].reshape(2, -1)
         eye = np.array([row[3] for row in pose[:3]], np.float32)
-        rays = pixel_rays(u, v, camera, pose)
-        hits = self.soup.cast(np.broadcast_to(eye, rays.shape).copy(), rays)
-        patches = self.soup.patches[hits.faces].reshape(height, width)
-        some = (np.arange(0, height, light.STEP)[:, None] * width + np.arange(0, width, light.STEP)).ravel()
-        lit = light.arriving(
-            self.soup, self.lights, hits.at(some), eye, rays[some], patches[:: light.STEP, :: light.STEP]
-        )
+        rays = pixel_rays(np.arange(width), np.arange(height)[:, None], camera, pose)
+        hits = self._seen(eye, rays.reshape(-1, 3))
+        patches = self.soup.patches.take(hits.faces).reshape(height, width)
+        sampled = slice(None, None, light.STEP), slice(None, None, light.STEP)
+        some = Hits(*(values.reshape(height, width)[sampled].ravel() for values in hits))
+        lit = light.arriving(self.soup, self.lights, some, eye, rays[sampled].reshape(-1, 3), patches[sampled])
         spread = light.spread(lit, patches)
         pixel = np.float32(1 / camera[0])
-        radiance = self._leaving(hits.at(some), spread[some], pixel)[0]
-        exposure = KEY / max(float(np.exp(np.log(np.einsum("ij->i", radiance) / 3 + 1e-4).mean())), 1e-3)
-        shown = np.zeros((width * height, 3), np.float32)
-        for start in range(0, len(shown), AT_ONCE):
-            part = slice(start, start + AT_ONCE)
-            radiance, glow = self._leaving(hits.at(part), spread[part], pixel)
-            shown[part] = _tone(radiance * exposure, glow)
+        shown = np.zeros((3, width * height), np.float32)
+        parts = [slice(start, start + AT_ONCE) for start in range(0, width * height, AT_ONCE)]
+        glows = []
+        for part in parts:
+            shown[:, part], glow = self._leaving(hits.at(part), spread[:, part], pixel)
+            glows.append(glow)
+        brightness = shown.sum(axis=0).reshape(height, width)[sampled] / 3
+        exposure = KEY / max(float(np.exp(np.log(brightness + 1e-4).mean())), 1e-3)
+        for part, glow in zip(parts, glows, strict=True):
+            shown[:, part] = _tone(shown[:, part] * exposure, glow)
         edge = _edges(patches, shown)
-        total = shown[edge]
+        v, u = np.divmod(edge, width)
+        total = shown[:, edge]
         for du, dv in MORE_RAYS:
-            rays = pixel_rays(u[edge] + du, v[edge] + dv, camera, pose)
-            more = self.soup.cast(np.broadcast_to(eye, rays.shape).copy(), rays)
-            there = spread[_same_patch_nearby(edge, self.soup.patches[more.faces], patches)]
+            more = self._seen(eye, pixel_rays(u + du, v + dv, camera, pose))
+            there = spread.take(_same_patch_nearby(edge, self.soup.patches.take(more.faces), patches), axis=1)
             radiance, glow = self._leaving(more, there, pixel)
             total += _tone(radiance * exposure, glow)
-        shown[edge] = total / (1 + len(MORE_RAYS))
-        owners = np.where(hits.faces < 0, np.uint16(0), self.soup.owners[hits.faces])
+        shown[:, edge] = total / (1 + len(MORE_RAYS))
+        owners = np.where(hits.faces < 0, np.uint16(0), self.soup.owners.take(hits.faces))
         shape = height, width
-        return Picture(_encoded(shown).reshape(*shape, 3), hits.far.reshape(shape), owners.reshape(shape))
+        return Picture(_encoded(shown).T.reshape(*shape, 3), hits.far.reshape(shape), owners.reshape(shape))
+
+    def _seen(self, eye: Array, rays: Array) -> Hits:
+        return self.soup.cast(np.broadcast_to(eye, rays.shape).copy(), rays)
 
     def _leaving(self, hits: Hits, arriving: Array, pixel: np.float32) -> tuple[Array, tuple[Array, Array]]:
-        """What light (n, 3) points throw back of what arrives (n, 4), and which of them shine and how.
+        """What light (3, n) points throw back of what arrives (4, n), and which of them shine and how (3, m).
 
         `pixel` is a pixel's size at unit distance: of a texture, the level is taken at which a texel is as large.
         """
         soup, faces = self.soup, hits.faces
-        row = soup.uv[faces]
-        texels = hits.far * soup.density[faces] * (pixel * np.float32(1.3 * textures.SIDE))
+        row = soup.uv.take(faces, axis=0).T.copy()
+        texels = hits.far * soup.density.take(faces) * (pixel * np.float32(1.3 * textures.SIDE))
         level = np.log2(np.clip(texels, 1, 2 ** (textures.LEVELS - 1))).astype(np.int32)
         side = np.int32(textures.SIDE) >> level
-        place = [row[:, i] + row[:, i + 2] * hits.u + row[:, i + 4] * hits.v for i in (0, 1)]
-        x, y = (np.minimum(((at - np.floor(at)) * side).astype(np.int32), side - 1) for at in place)
-        color = soup.colors[faces] * self.atlas.texels[soup.textures[faces] + self.atlas.starts[level] + y * side + x]
-        glow = soup.glow[faces]
+        place = row[:2] + row[2:4] * hits.u + row[4:] * hits.v
+        x, y = np.minimum(((place - np.floor(place)) * side).astype(np.int32), side - 1)
+        texel = soup.textures.take(faces) + self.atlas.starts.take(level) + y * side + x
+        color = (soup.colors.take(faces, axis=0) * self.atlas.texels.take(texel, axis=0)).T.copy()
+        glow = soup.glow.take(faces)
         shining = np.flatnonzero(glow)
-        return arriving[:, :3] * color + arriving[:, 3:], (shining, color[shining] * glow[shining, None])
+        return arriving[:3] * color + arriving[3], (shining, color[:, shining] * glow[shining])
 
 
 def pixel_rays(u: Array, v: Array, camera: Sequence[float], pose: Sequence[Sequence[float]]) -> Array:
-    """Rays (n, 3) through pixels in world axes; their length is 1 along the optical axis, so lengths are depths."""
+    """Rays (..., 3) through pixels in world axes; their length is 1 along the optical axis, so lengths are depths.
+
+    `u` and `v` are of any shapes that broadcast: a row and a column make a whole picture.
+    """
     fx, fy, cx, cy = camera
     right, down, forward = np.array([row[:3] for row in pose[:3]], np.float32).T
     # Sums instead of a matrix product, which would start threads for so many rows.
     x, y = ((u - cx) / fx).astype(np.float32), ((v - cy) / fy).astype(np.float32)
-    rays: Array = x[:, None] * right + y[:, None] * down + forward
+    rays = np.zeros((*np.broadcast_shapes(x.shape, y.shape), 3), np.float32)
+    for axis in range(3):
+        rays[..., axis] = x * right[axis] + (y * down[axis] + forward[axis])
     return rays
 
 
@@ -105,7 +115,7 @@ def _edges(patches: Array, shown: Array) -> Array:
         here, there = light.overlap(patches.shape, axis, 1)
         differs = patches[here] != patches[there]
         one, other = index[here][differs], index[there][differs]
-        visible = np.einsum("ij->i", np.abs(shown[one] - shown[other])) > CONTRAST
+        visible = np.abs(shown.take(one, axis=1) - shown.take(other, axis=1)).sum(axis=0) > CONTRAST
         found[one[visible]] = found[other[visible]] = True
     return np.flatnonzero(found)
 
@@ -122,8 +132,8 @@ def _same_patch_nearby(pixels: Array, wanted: Array, patches: Array) -> Array:
 
 
 def _tone(x: Array, glow: tuple[Array, Array]) -> Array:
-    """Film-like response to linear light, 0 to 1 (Narkowicz's fit to ACES, 2015); some rows glow besides."""
-    x[glow[0]] += glow[1]
+    """Film-like response to linear light (3, n), 0 to 1 (Narkowicz's fit to ACES, 2015); some of it glows besides."""
+    x[:, glow[0]] += glow[1]
     np.minimum(x, np.float32(50), out=x)
     toned: Array = x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)
     return toned

@@ -14,7 +14,7 @@ import numpy as np
 
 from vstkit import images
 from vstkit.chance import Chance
-from vstkit.errors import DataError, UsageError
+from vstkit.errors import UsageError
 from vstkit.synth import plans, walk
 from vstkit.synth.render import Picture, Renderer
 from vstkit.synth.rooms import Placed
@@ -23,13 +23,14 @@ from vstkit.synth.soup import Soup
 DATASET = "synth"
 DEPTH_SCALE = 1000
 SIZE, VIEWS = (640, 480), 3
+LEAST, MOST = 16, 4096  # pixels of a picture's side; a picture takes 100 bytes of memory a pixel
 
 
 def size_of(text: str) -> tuple[int, int]:
-    """Width and height out of "640x480". Raises UsageError for anything else and for sizes below 16."""
+    """Width and height out of "640x480". Raises UsageError for anything else and for sizes out of bounds."""
     width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 16):
-        raise UsageError(f"--size: expected WxH in pixels, both 16 or more, got {text}")
+    if not (width.isdecimal() and height.isdecimal() and all(LEAST <= int(n) <= MOST for n in (width, height))):
+        raise UsageError(f"--size: expected WxH in pixels, both from {LEAST} to {MOST}, got {text}")
     return int(width), int(height)
 
 
@@ -112,9 +113,6 @@ def _write(picture: Picture, folder: Path, number: int) -> None:
     from vstkit import images
 
     millimetres = np.round(picture.depth * DEPTH_SCALE).astype(np.uint16)
-    try:
-        images.save(Image.fromarray(picture.color), folder / f"{number}.jpg")
-        images.save(Image.fromarray(millimetres), folder / f"{number}-depth.png")
-        images.save(Image.fromarray(picture.instances), folder / f"{number}-instances.png")
-    except OSError as e:
-        raise DataError(f"cannot write {folder}: {e.strerror or e}") from e
+    images.save(Image.fromarray(picture.color), folder / f"{number}.jpg")
+    images.save(Image.fromarray(millimetres), folder / f"{number}-depth.png")
+    images.save(Image.fromarray(picture.instances), folder / f"{number}-instances.png")
