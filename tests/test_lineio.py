@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +18,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support import environment
 from vstkit.errors import DataError
-from vstkit.lineio import Output, decode, encode, lines
+from vstkit.lineio import Output, ResumedOutput, decode, encode, lines
 
 RECORD = b'{"kind":"score","id":"a"}\n'
 
@@ -190,3 +194,114 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         list(lines(["nothing.jsonl"]))
     with pytest.raises(DataError, match="Is a directory"):
         list(lines([str(tmp_path)]))
+
+
+def done(path: Path) -> set[str]:
+    """The ids that a run would find there."""
+    output = ResumedOutput(str(path))
+    output.discard()
+    return output.done
+
+
+def numbered(n: int) -> list[bytes]:
+    return [encode({"kind": "score", "id": f"{i}", "text": "é" * (i * 37 % 60)}) for i in range(n)]
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_a_resumed_output_goes_on_after_any_byte(tmp_path: Path, suffix: str) -> None:
+    """A run that was killed after any byte of its file leaves its whole lines, and the next drops the rest."""
+    path, held = tmp_path / f"out.jsonl{suffix}", numbered(6)
+    data = b"".join(held)
+    for size in range(len(data) + 1):
+        (tmp_path / f".{path.name}.part").write_bytes(data[:size])
+        output = ResumedOutput(str(path))
+        whole = data[:size].count(b"\n")
+        assert output.done == {str(i) for i in range(whole)}
+        for raw in held[whole:]:
+            output.write(raw)
+        output.flush()
+        assert not path.exists()
+        output.finish()
+        output.discard()  # after `finish` there is nothing to keep
+        assert [raw for _, _, raw in lines([str(path)])] == held
+        assert os.listdir(tmp_path) == [path.name]
+        path.unlink()
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_a_resumed_output_takes_up_the_file_that_is_there(tmp_path: Path, suffix: str) -> None:
+    """Also where both are there, as after a run that was killed between its last two steps."""
+    path, held = tmp_path / f"out.jsonl{suffix}", numbered(7)
+    path.write_bytes(packer(suffix)(b"".join(held[:4]).removesuffix(b"\n")))
+    output = ResumedOutput(str(path))
+    assert output.done == {"0", "1", "2", "3"}
+    output.write(held[4])
+    output.discard()
+    assert [raw for _, _, raw in lines([str(path)])] == [*held[:3], held[3].removesuffix(b"\n")]
+    output = ResumedOutput(str(path))
+    assert output.done == {"0", "1", "2", "3", "4"}
+    output.write(held[5])
+    output.write(held[6])
+    output.finish()
+    assert [raw for _, _, raw in lines([str(path)])] == held
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_every_line_is_with_the_system_when_it_is_written(tmp_path: Path) -> None:
+    path, held = tmp_path / "out.jsonl", numbered(3)
+    output = ResumedOutput(str(path))
+    for i, raw in enumerate(held, 1):
+        output.write(raw)
+        assert (tmp_path / ".out.jsonl.part").read_bytes() == b"".join(held[:i])
+    output.discard()
+    assert done(path) == {"0", "1", "2"}
+
+
+KILLED = """
+import itertools, sys
+from vstkit.lineio import ResumedOutput, encode
+output = ResumedOutput(sys.argv[1])
+for i in itertools.count():
+    if str(i) not in output.done:
+        output.write(encode({"kind": "score", "id": str(i), "text": "x" * (i % 5000)}))
+"""
+
+
+def test_a_resumed_output_survives_sigkill(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    part = tmp_path / ".out.jsonl.part"
+    for _ in range(4):
+        before = part.stat().st_size if part.exists() else 0
+        child = subprocess.Popen([sys.executable, "-c", KILLED, path], env=environment())
+        end = time.monotonic() + 30
+        while (not part.exists() or part.stat().st_size < before + 50_000) and time.monotonic() < end:
+            time.sleep(0.003)
+        child.kill()
+        child.wait()
+        assert part.stat().st_size > before
+    ResumedOutput(str(path)).finish()
+    records = [decode(raw) for _, _, raw in lines([str(path)])]
+    assert [record["id"] for record in records] == [str(i) for i in range(len(records))]
+    assert all(len(record["text"]) == i % 5000 for i, record in enumerate(records))
+
+
+def test_two_runs_on_one_resumed_output(tmp_path: Path) -> None:
+    first = ResumedOutput(str(tmp_path / "out"))
+    first.write(RECORD)
+    with pytest.raises(DataError, match=r"out: another run is writing it$"):
+        ResumedOutput(str(tmp_path / "out"))
+    first.discard()
+    assert done(tmp_path / "out") == {"a"}
+
+
+def test_what_cannot_be_resumed(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^cannot write .*nowhere/out: No such file or directory$"):
+        ResumedOutput(str(tmp_path / "nowhere" / "out"))
+    (tmp_path / "text").write_bytes(b"hello\n")
+    with pytest.raises(DataError, match=r"text:1: not JSON: "):
+        ResumedOutput(str(tmp_path / "text"))
+    assert (tmp_path / "text").read_bytes() == b"hello\n"
+    (tmp_path / ".other.part").write_bytes(b"[1]\n")
+    with pytest.raises(DataError, match=r"\.other\.part: expected a JSON object, got list$"):
+        ResumedOutput(str(tmp_path / "other"))
+    assert (tmp_path / ".other.part").read_bytes() == b"[1]\n"

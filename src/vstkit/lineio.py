@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import json
 import math
@@ -205,3 +206,87 @@ class Output:
             raise
         except OSError as e:
             raise DataError(f"cannot write {self.name}: {e.strerror}") from e
+
+
+class ResumedOutput:
+    """A file that a run goes on with after another was killed; `done` are the ids of the records in it.
+
+    Records are kept, not packed, in one file beside the place, `.NAME.part`; each is with the system when `write`
+    returns, so SIGKILL loses no more than the line that was being written, and the next run drops its beginning
+    (a power cut may take more). The part becomes the file when whole, as with `Output`, so that who sees the
+    file sees all of it; a .gz or .zst is packed then, because a packed file that was cut has no place to go on from.
+    A file that is there already is taken up too. Raises DataError when another run is writing the part.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._final = Path(name).resolve()
+        self._part = self._final.with_name(f".{self._final.name}.part")
+        self.done: set[str] = set()
+        try:
+            self._file: BinaryIO = self._part.open("a+b")
+        except OSError as e:
+            raise DataError(f"cannot write {name}: {e.strerror}") from e
+        try:
+            self._take_up()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _take_up(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(f"{self.name}: another run is writing it") from None
+        self._file.seek(0)
+        whole = 0
+        for raw in self._file:
+            if raw.endswith(b"\n"):
+                whole += len(raw)
+                self.done.add(_id(raw, str(self._part)))
+        self._file.truncate(whole)
+        if self._final.exists():
+            here = frozenset(self.done)
+            for name, number, raw in lines([str(self._final)]):
+                if (found := _id(raw, f"{name}:{number}")) not in here:
+                    self.done.add(found)
+                    self.write(raw if raw.endswith(b"\n") else raw + b"\n")
+
+    def write(self, data: bytes) -> None:
+        """Write whole lines through to the system; raises DataError on a full disk."""
+        try:
+            self._file.write(data)
+            self._file.flush()
+        except OSError as e:
+            raise DataError(f"cannot write {self.name}: {e.strerror}") from e
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def finish(self) -> None:
+        """Everything is there: take the final name."""
+        if not self.name.endswith((".gz", ".zst")):
+            self._part.replace(self._final)
+            self._file.close()
+            return
+        packed = Output(self.name)
+        try:
+            self._file.seek(0)
+            for raw in self._file:
+                packed.write(raw)
+            packed.finish()
+        finally:
+            packed.discard()
+        self._part.unlink()
+        self._file.close()
+
+    def discard(self) -> None:
+        """The run ends early: what is written stays for the next."""
+        self._file.close()
+
+
+def _id(raw: bytes, where: str) -> str:
+    try:
+        return str(decode(raw)["id"])
+    except DataError as e:
+        raise DataError(f"{where}: {e}") from None

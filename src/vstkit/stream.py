@@ -22,8 +22,8 @@ from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any
 
-from vstkit.errors import DataError
-from vstkit.lineio import Convert, Line, Output, Record, decode, encode, lines, shown
+from vstkit.errors import DataError, UsageError
+from vstkit.lineio import Convert, Line, Output, Record, ResumedOutput, decode, encode, lines, shown
 
 log = logging.getLogger("vstkit")
 
@@ -47,7 +47,7 @@ class Stream:
     through unchanged, in place. It raises DataError for a bad record and counts in `tally` what it leaves out and why.
     With `jobs` above 1 it runs in that many processes and must be picklable; order and output stay the same.
     `convert` makes records of a name that is not a file of lines; `report_all` goes on to the end after a fault and
-    then fails.
+    then fails. With `resume` a run that was killed is gone on with; `done` are the ids that it had written.
     """
 
     def __init__(
@@ -65,7 +65,10 @@ class Stream:
         quiet: bool = False,
         convert: Convert | None = None,
         report_all: bool = False,
+        resume: bool = False,
     ) -> None:
+        if resume and output in (None, "-"):
+            raise UsageError("--resume: expected -o FILE, which a run can go on with")
         self.command = command
         self.tally: Tally = Counter()
         self.read = self.bad = 0
@@ -79,11 +82,12 @@ class Stream:
         self._unread: DataError | None = None
         self._rejects = Output(rejects) if rejects else None
         try:
-            self._output = Output(output)
+            self._output = ResumedOutput(str(output)) if resume else Output(output)
         except DataError:
             if self._rejects:
                 self._rejects.discard()
             raise
+        self.done = frozenset(self._output.done) if isinstance(self._output, ResumedOutput) else frozenset[str]()
         self.to_stdout = output in (None, "-")
         self.folder = "." if self.to_stdout else os.path.dirname(str(output)) or "."  # where the output goes
 
@@ -119,6 +123,12 @@ class Stream:
     def write(self, record: Record) -> None:
         """Write one record."""
         self._output.write(encode(record))
+
+    def reject(self, record: Record, error: str) -> None:
+        """Write a record that the command made, but does not stand by, to the rejects; it counts as no bad record."""
+        if self._rejects:
+            place = {"kind": "reject", "id": record["id"], "file": "", "line": 0}
+            self._rejects.write(encode({**place, "error": error, "record": record}))
 
     def write_text(self, text: str) -> None:
         """Write lines that are no records."""
