@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from vstkit.errors import UsageError
+
 Root = Annotated[
     str,
     typer.Option(
@@ -56,6 +58,43 @@ MinFraction = Annotated[
     float,
     typer.Option("--min-fraction", metavar="SHARE", min=0, max=1, help="Share of its box's outline that must be seen."),
 ]
+
+MinGap = Annotated[
+    float,
+    typer.Option(
+        "--min-gap", metavar="M", min=0, help="Metres by which one length must exceed another to be compared."
+    ),
+]
+MinRatio = Annotated[
+    float,
+    typer.Option("--min-ratio", metavar="SHARE", min=0, help="Share of the lesser length by which it must, too."),
+]
+
+# These stand in vstkit.tasks.references too, for the same reason.
+FORMS, PATCH = "text,box,point,text-box,text-point", 28
+Forms = Annotated[
+    str,
+    typer.Option("--forms", metavar="NAME,...", help="How objects are referred to; caption is the one more there is."),
+]
+Patch = Annotated[
+    int,
+    typer.Option(
+        "--patch",
+        metavar="PX",
+        min=0,
+        help="Multiple of pixels that the model resizes to, for pixels written out: 28 Qwen2.5-VL, 32 Qwen3-VL.",
+    ),
+]
+
+
+def forms(text: str) -> list[str]:
+    """The forms that --forms names. Raises UsageError."""
+    known = [*FORMS.split(","), "caption"]
+    asked = [name.strip() for name in text.split(",") if name.strip()]
+    if not asked or any(name not in known for name in asked):
+        raise UsageError(f"--forms: expected some of {', '.join(known)}, got {text!r}")
+    return asked
+
 
 Files = Annotated[
     list[str] | None,

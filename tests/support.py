@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from vstkit.tasks import asking
 
 CHECKOUT = Path(__file__).parents[1]
 DATA = CHECKOUT / "tests" / "data"
@@ -56,3 +60,19 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder} (VSTKIT_SHARED names the folder)")
     return folder
+
+
+def generated(module: str, scene: dict[str, Any], root: str | Path = ".", **options: Any) -> list[dict[str, Any]]:
+    """What the generator of `vstkit.tasks.MODULE` makes of a scene; `options` are its tasks' own and the frame's."""
+    return list(generator(module, root=str(root), **options)(scene, Counter()))
+
+
+def generator(module: str, *, tasks: Sequence[str] | None = None, **options: Any) -> Any:
+    """The generator of a task module, as its command makes it."""
+    frame = {name: options.pop(name) for name in list(options) if name in FRAME}
+    return asking.maker(module, options, tasks=tasks, **frame)
+
+
+FRAME = {
+    "templates", "exclude", "root", "seed", "per_view", "per_scene", "balance", "min_share", "min_fraction"
+}  # fmt: skip

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import chisquare
 
 from room import look_at, render, write_scene
+from support import generated
 from vstkit.errors import DataError
 from vstkit.geometry.dialects import parse_boxes
 from vstkit.records import Sample
@@ -21,6 +22,7 @@ from vstkit.validation import parse
 
 CAMERA, WIDTH, HEIGHT = (120.0, 118.0, 79.0, 61.5), 160, 120
 POSE = look_at((0.3, -1.4, -2.0), (0.0, 0.0, 1.5))
+NEAREST, FORMS = ["depth-nearest"], ["text", "box", "point"]
 LABELS = ["cup", "cup", "pot", "lamp", "sofa", "plant", "desk", "plant"]
 
 
@@ -31,15 +33,11 @@ def random_boxes(seed: int, n: int = 8) -> np.ndarray:
     return np.hstack([centres, rng.uniform(0.15, 0.8, (n, 3)), rng.uniform(-180, 180, (n, 3))])
 
 
-def made(generate: Any, scene: dict[str, Any], folder: Path, **options: Any) -> list[dict[str, Any]]:
-    return list(generate(scene, Counter(), root=str(folder), **options))
-
-
 @pytest.mark.parametrize("seed", range(8))
 def test_nearest_by_ray_casting(tmp_path: Path, seed: int) -> None:
     boxes = random_boxes(seed)
     scene = write_scene(tmp_path, boxes, LABELS, [(CAMERA, WIDTH, HEIGHT, POSE)])
-    samples = made(depth.generate, scene, tmp_path)
+    samples = generated("depth", scene, tmp_path, tasks=NEAREST, forms=FORMS, per_view=12)
     assert len(samples) >= 6
     _, depths, instances = render(boxes, CAMERA, WIDTH, HEIGHT, POSE)
     for sample in samples:
@@ -64,7 +62,7 @@ def test_boxes_by_projecting_them(tmp_path: Path, seed: int) -> None:
     boxes = random_boxes(seed)
     scene = write_scene(tmp_path, boxes, LABELS, [(CAMERA, WIDTH, HEIGHT, POSE)])
     _, _, instances = render(boxes, CAMERA, WIDTH, HEIGHT, POSE)
-    samples = made(detection.generate, scene, tmp_path)
+    samples = generated("detection", scene, tmp_path, tasks=["det3d"])
     assert samples
     for sample in samples:
         parse(sample, Sample)
@@ -77,8 +75,13 @@ def test_boxes_by_projecting_them(tmp_path: Path, seed: int) -> None:
             assert ((instances == int(thing[1:])) <= (alone > 0)).mean() > 0.999
 
 
-@pytest.mark.parametrize("generate", [depth.generate, detection.generate])
-def test_turning_the_world_changes_nothing(tmp_path: Path, generate: Any) -> None:
+def boxes_of(sample: dict[str, Any]) -> list[dict[str, Any]]:
+    answers = sample["answer"] if isinstance(sample["answer"], list) else [sample["answer"]]
+    return [box for answer in answers if answer["type"] == "boxes3d" for box in answer["value"]]
+
+
+@pytest.mark.parametrize("module", ["depth", "detection"])
+def test_turning_the_world_changes_nothing(tmp_path: Path, module: str) -> None:
     turn = Rotation.from_euler("xyz", [20, -70, 130], degrees=True)
     shift = np.array([3.0, -5.0, 2.0])
     boxes = random_boxes(3)
@@ -90,14 +93,14 @@ def test_turning_the_world_changes_nothing(tmp_path: Path, generate: Any) -> Non
     pose[:3, :3] = turn.as_matrix() @ np.array(POSE)[:3, :3]
     pose[:3, 3] = turn.apply(np.array(POSE)[:3, 3]) + shift
     plain = write_scene(tmp_path, boxes, LABELS, [(CAMERA, WIDTH, HEIGHT, POSE)])
-    before = made(generate, plain, tmp_path)
-    after = made(generate, write_scene(tmp_path, turned, LABELS, [(CAMERA, WIDTH, HEIGHT, pose)]), tmp_path)
+    before = generated(module, plain, tmp_path)
+    after = generated(module, write_scene(tmp_path, turned, LABELS, [(CAMERA, WIDTH, HEIGHT, pose)]), tmp_path)
     assert [s["id"] for s in before] == [s["id"] for s in after]
     for a, b in zip(before, after, strict=True):
-        if a["answer"]["type"] == "choice":
+        if module == "depth":
             assert a["answer"] == b["answer"]
             continue
-        for p, q in zip(a["answer"]["value"], b["answer"]["value"], strict=True):
+        for p, q in zip(boxes_of(a), boxes_of(b), strict=True):
             assert np.allclose(p["box3d"][:6], q["box3d"][:6], atol=2e-4)
             R, S = (Rotation.from_euler("xyz", x["box3d"][6:], degrees=True) for x in (p, q))
             assert (R.inv() * S).magnitude() < 1e-5
@@ -112,7 +115,9 @@ def test_what_is_hidden_is_never_asked_about(tmp_path: Path) -> None:
         ]
     )
     scene = write_scene(tmp_path, boxes, ["screen", "vase", "stool"], [(CAMERA, WIDTH, HEIGHT, None)])
-    samples = made(depth.generate, scene, tmp_path) + made(detection.generate, scene, tmp_path)
+    samples = generated("depth", scene, tmp_path, tasks=NEAREST) + generated(
+        "detection", scene, tmp_path, tasks=["det3d"]
+    )
     assert {i for s in samples for i in s["meta"]["objects"]} == {"o1", "o3"}
 
 
@@ -123,7 +128,7 @@ def test_letters_are_balanced(tmp_path: Path) -> None:
     for seed in range(40):
         scene = write_scene(tmp_path, random_boxes(seed), [f"thing{i}" for i in range(8)], [(camera, 80, 60, POSE)])
         scene["id"] = f"room/{seed}"
-        for sample in made(depth.generate, scene, tmp_path, per_view=8):
+        for sample in generated("depth", scene, tmp_path, tasks=NEAREST, per_view=24):
             counts[len(sample["answer"]["options"])][sample["answer"]["value"]] += 1
     for n, letters in counts.items():
         seen = [letters["ABCDE"[i]] for i in range(n)]
@@ -137,24 +142,26 @@ def test_relative_order_needs_no_metres(tmp_path: Path) -> None:
     scene = write_scene(tmp_path, boxes, LABELS, [(CAMERA, WIDTH, HEIGHT, POSE)])
     double = json.loads(json.dumps(scene))
     double["views"][0]["depth"]["scale"] = 2000
-    plain = {s["id"]: s["answer"]["value"] for s in made(depth.generate, scene, tmp_path, min_gap=0)}
-    halved = {s["id"]: s["answer"]["value"] for s in made(depth.generate, double, tmp_path, min_gap=0)}
+    plain = {s["id"]: s["answer"]["value"] for s in generated("depth", scene, tmp_path, min_gap=0)}
+    halved = {s["id"]: s["answer"]["value"] for s in generated("depth", double, tmp_path, min_gap=0)}
     assert plain == halved
 
 
 def test_explanations_tell_the_numbers(tmp_path: Path) -> None:
     scene = write_scene(tmp_path, random_boxes(1), LABELS, [(CAMERA, WIDTH, HEIGHT, POSE)])
-    for sample in made(depth.generate, scene, tmp_path):
+    for sample in generated("depth", scene, tmp_path, tasks=NEAREST):
         text = depth.explain(sample, scene)
         assert sample["id"] in text
         assert all(f"{value:.3f}" in text for value in sample["meta"]["values"])
         assert f"answer: {sample['answer']['value']}" in text
-    for sample in made(detection.generate, scene, tmp_path):
+    for sample in generated("detection", scene, tmp_path, tasks=["det3d"]):
         assert all(str(box["box3d"]) in detection.explain(sample, scene) for box in sample["answer"]["value"])
 
 
 def test_templates_with_wrong_slots_fail_when_they_are_loaded() -> None:
-    with pytest.raises(DataError, match=r"depth\.toml: name\[0\]: expected the slots \['nobody'\], got \['names'\]"):
-        templates.load("depth", {"name": {"nobody"}, "letter": {"options"}})
+    with pytest.raises(
+        DataError, match=r"depth\.toml: nearest\.name\[0\]: expected the slots \['nobody'\], got \['names'\]"
+    ):
+        templates.load("depth", depth.SLOTS | {"nearest.name": {"nobody"}})
     with pytest.raises(DataError, match="expected the keys"):
-        templates.load("depth", {"name": {"names"}})
+        templates.load("depth", depth.SLOTS | {"middle.name": {"names"}})

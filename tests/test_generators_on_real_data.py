@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from support import shared
+from support import generated, generator, shared
 from vstkit import fov
-from vstkit.tasks import depth, detection
+
+NEAREST, DET3D, FORMS = ["depth-nearest"], ["det3d"], ["text", "box", "point"]
 
 
 @cache
@@ -25,13 +26,13 @@ def kitchen() -> tuple[Path, tuple[dict[str, Any], ...]]:
     return folder, tuple(map(json.loads, (folder / "scenes.jsonl").read_text().splitlines()))
 
 
-def made(generate: Any, unified: bool = False, **options: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def made(module: str, unified: bool = False, **options: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """(scene, sample) for the samples of both moments."""
     folder, scenes = kitchen()
     found = []
     for original in scenes:
         scene = fov.unify(original, Counter())[0] if unified else original
-        found += [(scene, s) for s in generate(scene, Counter(), root=str(folder), **options)]
+        found += [(scene, s) for s in generated(module, scene, folder, **options)]
     return found
 
 
@@ -50,7 +51,7 @@ def in_camera(box: list[float], view: dict[str, Any]) -> tuple[np.ndarray, np.nd
 
 @pytest.mark.parametrize("unified", [False, True])
 def test_depth_answers_follow_from_the_pictures(unified: bool) -> None:
-    samples = made(depth.generate, unified)
+    samples = made("depth", unified, tasks=NEAREST, forms=FORMS, per_view=24)
     assert len(samples) >= 60
     assert {s["meta"]["form"] for _, s in samples} == {"text", "box", "point"}
     assert {s["answer"]["value"] for _, s in samples} >= set("ABCD")
@@ -69,12 +70,13 @@ def test_depth_answers_follow_from_the_pictures(unified: bool) -> None:
                 measured.append(np.median(depths[v - 2 : v + 3, u - 2 : u + 3]))
         else:
             measured = [np.median(depths[m]) for m in masks]
-        assert np.allclose(measured, sample["meta"]["values"], atol=6e-4)
+        # Of large masks evidence looks at a grid of pixels, not at all.
+        assert np.allclose(measured, sample["meta"]["values"], atol=6e-4, rtol=0 if form == "point" else 0.02)
         order = np.argsort(measured)
         letter = "ABCDE"[order[0]]
         assert sample["answer"]["value"] == letter
         # Nearest by the margin that the options promise.
-        assert measured[order[1]] - measured[order[0]] > max(0.1, 0.1 * measured[order[0]]) - 1e-3
+        assert measured[order[1]] - measured[order[0]] > max(0.1, 0.1 * measured[order[0]]) - 0.02
         said = sample["messages"][1]["content"][0]["text"]
         assert said in (letter, sample["answer"]["options"][letter])
         question = sample["messages"][0]["content"][1]["text"]
@@ -88,7 +90,7 @@ def pixel(xy: list[float], view: dict[str, Any], shape: tuple[int, ...]) -> tupl
 
 
 def test_text_names_fit_one_object_only() -> None:
-    for scene, sample in made(depth.generate):
+    for scene, sample in made("depth", tasks=NEAREST, forms=FORMS, per_view=24):
         if sample["meta"]["form"] != "text":
             continue
         view = scene["views"][sample["meta"]["view"]]
@@ -99,7 +101,7 @@ def test_text_names_fit_one_object_only() -> None:
 
 
 def test_coloured_boxes_surround_the_masks() -> None:
-    for scene, sample in made(depth.generate, unified=True):
+    for scene, sample in made("depth", unified=True, tasks=NEAREST, forms=FORMS, per_view=24):
         if sample["meta"]["form"] != "box":
             continue
         view = scene["views"][sample["meta"]["view"]]
@@ -116,7 +118,7 @@ def test_coloured_boxes_surround_the_masks() -> None:
 
 
 def test_detection_answers_are_the_boxes_in_camera_axes() -> None:
-    samples = made(detection.generate, unified=True)
+    samples = made("detection", unified=True, tasks=DET3D, per_view=1000)
     assert len(samples) >= 80
     for scene, sample in samples:
         view = scene["views"][sample["meta"]["view"]]
@@ -143,7 +145,7 @@ def test_detection_asks_of_all_instances_in_view_or_of_none() -> None:
     for scene in scenes:
         asked = {
             (s["meta"]["view"], s["meta"]["labels"][0]): set(s["meta"]["objects"])
-            for s in detection.generate(scene, Counter(), root=str(folder))
+            for s in generated("detection", scene, folder, tasks=DET3D, per_view=1000)
         }
         for index, view in enumerate(scene["views"]):
             pixels = Counter(maps(view)[0].ravel().tolist())
@@ -159,7 +161,7 @@ def test_detection_asks_of_all_instances_in_view_or_of_none() -> None:
 
 def test_masked_pixels_lie_in_the_boxes_that_are_asked_for() -> None:
     """The whole chain of frames at once: depth pixels, unprojected, are inside the answer's boxes."""
-    for scene, sample in made(detection.generate):
+    for scene, sample in made("detection", tasks=DET3D, per_view=1000):
         view = scene["views"][sample["meta"]["view"]]
         instances, depths = maps(view)
         fx, fy, cx, cy = view["camera"]
@@ -174,14 +176,15 @@ def test_masked_pixels_lie_in_the_boxes_that_are_asked_for() -> None:
 
 
 def test_boxes_do_not_change_with_the_field_of_view() -> None:
-    for (_, plain), (_, unified) in zip(made(detection.generate), made(detection.generate, unified=True), strict=True):
+    both = [made("detection", unified=unified, tasks=DET3D, per_view=1000) for unified in (False, True)]
+    for (_, plain), (_, unified) in zip(*both, strict=True):
         assert plain["answer"] == unified["answer"]
         assert plain["id"] == unified["id"] or plain["meta"]["camera"] != unified["meta"]["camera"]
 
 
 def test_counts_sum_to_the_candidates() -> None:
     folder, scenes = kitchen()
-    for generate in (partial(depth.generate, root=str(folder)), partial(detection.generate, root=str(folder))):
+    for generate in (generator("depth", root=str(folder)), generator("detection", root=str(folder))):
         for scene in scenes:
             tally = Counter[str]()
             samples = list(generate(scene, tally))
@@ -192,6 +195,6 @@ def test_counts_sum_to_the_candidates() -> None:
 
 
 def test_a_seed_changes_the_questions_and_nothing_else_does() -> None:
-    ids = {tuple(s["id"] for _, s in made(depth.generate, seed=seed)) for seed in (0, 1)}
+    ids = {tuple(s["id"] for _, s in made("depth", seed=seed)) for seed in (0, 1)}
     assert len(ids) == 2
-    assert made(depth.generate) == made(depth.generate)
+    assert made("depth") == made("depth")

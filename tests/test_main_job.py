@@ -40,7 +40,7 @@ def test_the_main_job(tmp_path: Path) -> None:
     model = tiny.model("qwen2_5_vl")
     said = shell(
         f"vstkit check --files {DATA}/scenes.jsonl | vstkit fov-unify | vstkit gen-depth -k --per-view 1"
-        " | vstkit gen-det3d -o samples.jsonl",
+        " | vstkit gen-det3d --tasks det3d -o samples.jsonl",
         tmp_path,
     )
     assert "vstkit gen-depth: " in said

@@ -47,6 +47,14 @@ class Chance:
             mixed[i], mixed[j] = mixed[j], mixed[i]
         return mixed
 
+    def few(self, items: Sequence[T], n: int) -> list[T]:
+        """`n` different ones of `items`, in a random order, drawn one by one: quicker than `sample` for few of many."""
+        drawn: dict[int, T] = {}
+        while len(drawn) < min(n, len(items)):
+            i = self.below(len(items))
+            drawn[i] = items[i]
+        return list(drawn.values())
+
     def sample(self, items: Iterable[T], n: int) -> list[T]:
         """`n` different ones of `items`, in a random order."""
         return self.shuffled(items)[:n]

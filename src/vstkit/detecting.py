@@ -15,7 +15,7 @@ from vstkit.drawing import draw_boxes
 from vstkit.errors import DataError
 from vstkit.geometry.boxes import image_box
 from vstkit.geometry.cameras import DEFAULT_FOCAL
-from vstkit.geometry.dialects import parse_boxes
+from vstkit.geometry.dialects import VST, Notation, notation_of, parse_boxes
 from vstkit.records import Sample, Scene
 from vstkit.tasks import detection
 from vstkit.validation import parse
@@ -31,10 +31,12 @@ def questions(
     together: bool = False,
     focal: float = DEFAULT_FOCAL,
     root: str = ".",
+    notation: Notation = VST,
 ) -> Iterator[Record]:
     """What to ask the model about a record: a sample of task det3d as it is; of a scene, each view for each label.
 
-    Scenes are brought to focal length `focal` first; with `together`, one question asks for all labels.
+    Scenes are brought to focal length `focal` first; with `together`, one question asks for all labels. `notation` is
+    how scenes are asked about; a sample says its own.
     """
     if record["kind"] == "sample":
         sample = parse(record, Sample)
@@ -50,7 +52,7 @@ def questions(
     for index, view in enumerate(parse(unified, Scene).views):
         camera = view.camera, view.width, view.height
         for asked in [list(labels)] if together else [[label] for label in labels]:
-            sample_record = detection.question(unified, index, asked, camera)
+            sample_record = detection.question(unified, index, asked, camera, notation=notation)
             tally["questions"] += 1
             yield sample_record
 
@@ -63,8 +65,8 @@ def answered(questions: Iterator[Record], ask: Callable[[list[Record]], list[str
 
 def prediction(question: Record, response: str) -> Record:
     """The prediction record of a model's answer: its boxes with their place in the image, and what was unusable."""
-    parsed = parse_boxes(response)
     camera, size = question["meta"]["camera"], question["meta"]["size"]
+    parsed = parse_boxes(response, notation_of(question["meta"]), camera)
     found: list[Record] = []
     for box in parsed.boxes:
         place = image_box(box["box3d"], camera, *size)

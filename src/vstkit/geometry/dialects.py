@@ -1,7 +1,21 @@
-"""Box dialects: how a model family is asked for 3D boxes, and how it writes them.
+"""Box dialects: how a family of models is asked for 3D boxes, and how it writes them.
 
-`vst`: a JSON list of {"bbox_3d": [nine numbers], "label": name} in camera axes, every number with two decimals, the
-three angles divided by 180.
+| dialect | answer                                      | numbers                                                  |
+|---------|---------------------------------------------|----------------------------------------------------------|
+| vst     | JSON list of {"bbox_3d": [..], "label": ..} | camera axes; angles divided by 180                       |
+| seed    | lines `chair: <3dbbox>..</3dbbox>`          | as vst                                                   |
+| qwen3vl | as vst                                      | as vst: its "roll, pitch, yaw" turn about x, y and z     |
+| gemini  | JSON list of {"label": .., "box_3d": [..]}  | x right, y forward, z up; angles in whole degrees        |
+
+Lengths have two decimals. In place of Euler angles every dialect can have a quaternion x, y, z, w (`angles` "quat", an
+ablation of the VST paper, table 12), and in place of the centre the whole pixel at which it is seen and its depth
+(`center` "uvd"). The words for these are ours: no text of theirs is public.
+
+What is known of them: `vst` from its training code and a real answer. `seed` from Volcano Engine's guide to visual
+grounding; names before the boxes are ours, no answer with several names is public. `qwen3vl` from its cookbook, which
+says roll, pitch, yaw in radians, but draws pitch, yaw, roll of 180 degrees (issue 2044 of QwenLM/Qwen3-VL, unanswered);
+drawn so its real answers fit the pictures; their layout as text is not public. `gemini` from the viewer in Google's
+cookbook, which tilts boxes by 90 degrees to draw them; no camera is told, so that only the layout is sure.
 """
 
 from __future__ import annotations
@@ -10,62 +24,171 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from functools import lru_cache
+from typing import Any, NamedTuple
 
+from vstkit.errors import DataError
+from vstkit.geometry import dialects_numbers as numbers_of
+from vstkit.geometry import dialects_prompts as texts
 from vstkit.geometry.cameras import Camera, fov
-
-# Interface text, kept to the byte: this is what the released VST models were trained on. From the training code of
-# github.com/Yangr116/VST (commit b493767), as its cookbook/object_detection_3d.ipynb uses it; table 23 of the paper.
-# The lines' ends are broken in Python only.
-PREAMBLE = (
-    "Here are the detailed camera parameters for the image.\n"
-    "Camera intrinsic parameters: Horizontal fov, hfov={hfov:.2f}, and vertical fov, vfov={vfov:.2f}. "
-    "Image width={width} and height={height}. We do not consider distortion parameters here. \n"
-    "Camera coordinate: X-axis points rightward, Y-axis points downward, and Z-axis points forward. "
-    "The origin point is the camera location.\n"
-    "We take the camera coordinate system as the world coordinate system.\n"
-    "\n"
-    "3D bounding box format: [x_center, y_center, z_center, x_size, y_size, z_size, pitch, yaw, roll]\n"
-    "* x_center, y_center, z_center: the center of the object in the camera coordinate, in meters. "
-    "z_center is the depth of the object in space.\n"
-    "* x_size, y_size, z_size: The dimensions of the object along the ( XYZ ) axes, in meters, "
-    "when the rotation angles are zero.\n"
-    "* pitch, yaw, roll: Euler angles representing rotations around the X, Y, and Z axes, respectively. "
-    "Each angle is normalized to the range of (-1, 1) and is multiplied by 180 to convert it into degrees.\n"
-    "\n"
-    'Output a json list where each entry contains the object name in "label" '
-    'and its 3D bounding box in "bbox_3d"\n'
-)
-QUESTION = "Detect the 3D bounding boxes of {label}"
+from vstkit.geometry.near_json import Value, lists, number
 
 
-def detection_prompt(labels: Sequence[str], camera: Camera, width: int, height: int) -> str:
-    """The question for all objects with these labels in an image of this camera and size, in pixels."""
+class Dialect(NamedTuple):
+    """How one family of models asks and writes."""
+
+    ask: str
+    """The whole question; its slots are those of `dialects_prompts`."""
+    tell: str
+    """The same without the form of the answer, for a question that gives a box itself."""
+    request: str
+    """What the family's own question asks for, with the slot {labels}."""
+    center_told: str = ""
+    angles_told: str = ""
+    angle_names: str = "pitch, yaw, roll"
+    key: str = "bbox_3d"
+    """Of a box's numbers in a JSON entry; none where boxes stand in tags."""
+    label_first: bool = False
+    half_turn: float = 1.0
+    upright: bool = False
+
+
+DIALECTS = {
+    "vst": Dialect(
+        texts.VST_ASK, texts.VST_TELL, "Detect the 3D bounding boxes of {labels}", texts.VST_CENTER, texts.VST_ANGLES
+    ),
+    "seed": Dialect(
+        texts.SEED_ASK,
+        texts.SEED_TELL,
+        "Detect {labels} in the image and display the results in 3D bounding box format.",
+        texts.SEED_CENTER,
+        texts.SEED_ANGLES,
+        key="",
+    ),
+    "qwen3vl": Dialect(
+        texts.QWEN3VL_ASK,
+        texts.QWEN3VL_TELL,
+        "Locate the {labels} in the provided image and output their positions and dimensions using 3D bounding boxes.",
+        angle_names="roll, pitch, yaw",
+    ),
+    "gemini": Dialect(
+        texts.GEMINI_ASK,
+        texts.GEMINI_TELL,
+        "Detect the 3D bounding boxes of {labels}.",
+        angle_names="roll, pitch, yaw",
+        key="box_3d",
+        label_first=True,
+        half_turn=180,
+        upright=True,
+    ),
+}
+
+
+ANGLES = ("euler", "quat")
+
+
+class Notation(NamedTuple):
+    """How boxes are written: a dialect, "euler" or "quat", "xyz" or "uvd"."""
+
+    dialect: str = "vst"
+    angles: str = "euler"
+    center: str = "xyz"
+
+
+VST = Notation()
+
+
+def notation_of(meta: Mapping[str, Any]) -> Notation:
+    """The notation that a sample's `meta` names, or that of the released models where it names none.
+
+    Raises DataError for one that is not known.
+    """
+    notation = Notation(**{key: meta[key] for key in Notation._fields if key in meta})
+    if notation.dialect not in DIALECTS or notation.angles not in ANGLES or notation.center not in texts.CENTERS:
+        known = ", ".join((*DIALECTS, *ANGLES, *texts.CENTERS))
+        raise DataError(f"meta: expected dialect, angles and center out of {known}, got {notation}")
+    return notation
+
+
+def detection_prompt(
+    labels: Sequence[str], camera: Camera, width: int, height: int, notation: Notation = VST, request: str | None = None
+) -> str:
+    """The question for all objects with these labels in an image of this camera and size, in pixels.
+
+    `request` is what to ask for, in other words than those of the dialect.
+    """
+    dialect = DIALECTS[notation.dialect]
+    asked = dialect.request.format(labels=", ".join(labels)) if request is None else request
+    return _prompt(dialect.ask, asked, camera, width, height, notation)
+
+
+def reading_prompt(request: str, camera: Camera, width: int, height: int, notation: Notation = VST) -> str:
+    """The question `request`, which gives a box itself, with all that it takes to understand the box."""
+    return _prompt(DIALECTS[notation.dialect].tell, request, camera, width, height, notation)
+
+
+def _prompt(text: str, request: str, camera: Camera, width: int, height: int, notation: Notation) -> str:
+    dialect = DIALECTS[notation.dialect]
+    axes = "about the axes X rightward, Y forward and Z upward" if dialect.upright else "about the camera's axes"
+    uvd = texts.UVD_TOLD.format(width=width, height=height) if notation.center == "uvd" else ""
+    quat = texts.QUATERNION_TOLD.format(axes=axes) if notation.angles == "quat" else ""
+    names = texts.CENTERS[notation.center], texts.QUATERNION if quat else dialect.angle_names
+    tags = not dialect.key
     hfov, vfov = fov(camera, width, height)
-    preamble = PREAMBLE.format(hfov=hfov, vfov=vfov, width=width, height=height)
-    return preamble + QUESTION.format(label=", ".join(labels))
+    return text.format(
+        request=request,
+        center=names[0].replace(",", "") if tags else names[0],
+        angles=names[1].replace(",", "") if tags else names[1],
+        center_told=uvd or dialect.center_told,
+        angles_told=quat or dialect.angles_told,
+        told="".join(f" {sentence}" for sentence in (uvd, quat) if sentence),
+        **dict(zip(("fx", "fy", "cx", "cy"), camera, strict=True)),
+        hfov=hfov,
+        vfov=vfov,
+        width=width,
+        height=height,
+    )
 
 
-def format_boxes(boxes: Sequence[Mapping[str, Any]]) -> str:
+def format_boxes(boxes: Sequence[Mapping[str, Any]], notation: Notation = VST, camera: Camera | None = None) -> str:
     """The answer as the model writes it, of boxes {"label": str, "box3d": nine numbers} in camera axes.
 
     Centres and sizes are in metres, angles in degrees, any number of turns: they are written in (-1, 1]. Raises
-    ValueError for a number that is not finite.
+    ValueError for a number that is not finite, and for a centre to be projected without camera or behind it.
     """
-    entries = ",\n".join("\t" + _format_box(box["label"], box["box3d"]) for box in boxes)
-    return f"```json\n[\n{entries}\n]\n```" if entries else "```json\n[]\n```"
+    dialect = DIALECTS[notation.dialect]
+    entries = [(box["label"], format_box(box["box3d"], notation, camera)) for box in boxes]
+    if not dialect.key:
+        return "\n".join(f"{' '.join(label.split())}: {text}" for label, text in entries) or NONE
+    lines = ",\n".join(_entry(dialect, label, text) for label, text in entries)
+    return f"```json\n[\n{lines}\n]\n```" if lines else "```json\n[]\n```"
 
 
-def _format_box(label: str, box: Sequence[float]) -> str:
-    rounded = [*(round(float(number), 2) for number in box[:6]), *(_half_turns(angle) for angle in box[6:])]
-    entry = {"bbox_3d": [number + 0.0 for number in rounded], "label": label}  # + 0.0 turns -0.0 into 0.0
-    return json.dumps(entry, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+def _entry(dialect: Dialect, label: str, text: str) -> str:
+    name = json.dumps(label, ensure_ascii=False)
+    if dialect.label_first:
+        return f'  {{"label": {name}, "{dialect.key}": {text}}}'
+    return f'\t{{"{dialect.key}":{text},"label":{name}}}'
 
 
-def _half_turns(angle: float) -> float:
-    # The remainder is exact, so what is rounded is the true value. It may still be, or become, -1: the same turn as 1.
-    rounded = round(math.remainder(angle, 360) / 180, 2)
-    return 1.0 if rounded == -1 else rounded
+def format_box(box: Sequence[float], notation: Notation = VST, camera: Camera | None = None) -> str:
+    """The numbers of one box in brackets or tags, as `format_boxes` writes them."""
+    return _format_box(tuple(box), notation, None if camera is None else tuple(camera))
+
+
+@lru_cache(maxsize=1024)  # the boxes of a view stand in many questions
+def _format_box(box: tuple[float, ...], notation: Notation, camera: tuple[float, ...] | None) -> str:
+    dialect = DIALECTS[notation.dialect]
+    held = numbers_of.center(box[:3], notation.center, dialect.upright, camera)
+    held += [numbers_of.rounded(size) for size in numbers_of.sizes(box[3:6], dialect.upright)]
+    angles = numbers_of.upright_angles(box[6:]) if dialect.upright else box[6:]
+    if notation.angles == "quat":
+        held += numbers_of.quaternion(angles)
+    else:
+        held += [numbers_of.angle(angle, dialect.half_turn) for angle in angles]
+    if not dialect.key:
+        return f"<3dbbox>{' '.join(map(str, held))}</3dbbox>"
+    return json.dumps(held, separators=(", " if dialect.label_first else ",", ":"))
 
 
 class Parsed(NamedTuple):
@@ -81,16 +204,26 @@ class Parsed(NamedTuple):
     """There is a list (or a lone entry) at all."""
 
 
-def parse_boxes(text: str) -> Parsed:
-    """The boxes in a model's answer; reads any text, in linear time, and never raises.
+def parse_boxes(text: str, notation: Notation = VST, camera: Camera | None = None) -> Parsed:
+    """The boxes in a model's answer; reads any text, in linear time.
 
     A list is a JSON list, or what comes near it, that is empty or begins with an object. Of several, the last one in a
     fenced block counts, else the one with most boxes. A list that was cut off keeps its whole entries. Entries
     outside of any list, as some models write a single box, count as a list. Sizes stay as they are, also
     negative ones. A label that is missing or not a string is "". Reasoning up to `</think>` is passed over.
+
+    Tags are read wherever they stand; a box's label is what stands before it on its line, less a colon, else that of
+    the box before. Raises ValueError for projected centres without a camera, and never else.
     """
+    if notation.center == "uvd" and camera is None:
+        raise ValueError("expected a camera for projected centres, got none")
+    if not DIALECTS[notation.dialect].key:
+        return _tagged(_answer(text), notation, camera)
     none = Parsed([], 0, cut=False, found=False)
-    candidates = [(fence, _boxes(entries, cut)) for fence, entries, cut in _lists(_answer(text))]
+    candidates = [
+        (fence, _boxes([_of_entry(entry, notation) for entry in entries], cut, notation, camera))
+        for fence, entries, cut in lists(_answer(text))
+    ]
     return max(candidates, key=lambda candidate: (candidate[0], len(candidate[1].boxes)), default=(0, none))[1]
 
 
@@ -102,130 +235,65 @@ def _answer(text: str) -> str:
     return rest if closed else text.partition("<think>")[0]
 
 
-def _boxes(entries: list[Value], cut: bool) -> Parsed:
+Found = tuple[str, list[float]] | None  # label and numbers as written
+
+
+def _boxes(entries: Sequence[Found], cut: bool, notation: Notation, camera: Camera | None) -> Parsed:
     # A dict keeps the first of equal boxes, and the order.
-    boxes = {box: None for entry in entries if (box := _box(entry)) is not None}
-    kept = [{"label": label, "box3d": list(numbers)} for label, numbers in boxes]
+    read = [(entry[0], box) for entry in entries if entry and (box := _box(entry[1], notation, camera)) is not None]
+    kept = [{"label": label, "box3d": list(box)} for label, box in dict.fromkeys(read)]
     return Parsed(kept, len(entries) - len(kept), cut, found=True)
 
 
-def _box(entry: Value) -> tuple[str, tuple[float, ...]] | None:
-    values = entry.get("bbox_3d") if isinstance(entry, dict) else None
-    if not isinstance(entry, dict) or not isinstance(values, list) or len(values) != 9:
-        return None
-    numbers = [_number(value) for value in values]
-    numbers[6:] = [180 * angle for angle in numbers[6:]]
-    if not all(math.isfinite(number) for number in numbers):
+def _of_entry(entry: Value, notation: Notation) -> Found:
+    values = entry.get(DIALECTS[notation.dialect].key) if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(values, list):
         return None
     label = entry.get("label")
-    return label if isinstance(label, str) else "", tuple(numbers)
+    return label if isinstance(label, str) else "", [number(value) for value in values]
 
 
-def _number(value: Value) -> float:
-    try:
-        return float(value) if isinstance(value, float | str) else math.nan
-    except ValueError:
-        return math.nan
-
-
-# The tolerant scanner. Lists are looked for in the text (_START); from there, tokens are read (_TOKEN) until the list
-# ends, and the search goes on behind it, so the time is linear; nothing recurses. A token that makes no sense where it
-# stands does no more harm than to make an entry unusable.
-
-Value: TypeAlias = "float | str | list[Value] | dict[str, Value] | None"
-
-_START = re.compile(
-    r"""
-    (?P<fence>```)
-    | (?P<list>\[) (?= \s*+ (?: [{\]] | \Z ) )      # of objects, or empty, or cut off
-    | (?P<entry>(?=\{)) (?= \{ \s*+ ["'] (?: bbox_3d | label ) ["'] )
-    """,
-    re.VERBOSE,
-)
-_TOKEN = re.compile(
-    r"""
-    (?P<open>[\[{]) | (?P<close>[\]}]) | (?P<comma>,)
-    | (?P<fence>```)
-    | (?P<string> " (?: [^"\\\n] | \\. )*+ " | ' (?: [^'\\\n] | \\. )*+ ' )
-    | (?P<cut> ["'] [^\n]*+ \Z )                    # a string that the text ends in
-    | (?P<word> (?: [^\s\[\]{},:"'`\\] | \\. )++ )  # a number, or something else
-    """,
-    re.VERBOSE,
-)
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
-_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
-_DEEPEST = 16  # entries are two levels deep
-
-
-def _lists(text: str) -> Iterator[tuple[int, list[Value], bool]]:
-    """Every list: the number of the fenced block it is in (0: none), its entries, whether the text ends inside it."""
-    fences = position = 0
-    while start := _START.search(text, position):
-        position = start.end()
-        if start.lastgroup == "fence":
-            fences += 1
-            continue
-        entries, cut, position = _entries(text, position, bare=start.lastgroup == "entry")
-        yield fences if fences % 2 else 0, entries, cut
-
-
-def _entries(text: str, position: int, bare: bool) -> tuple[list[Value], bool, int]:
-    """The entries of the list whose inside starts at `position`, whether the text ends inside it, and where it ends.
-
-    A bare list has no brackets: it ends where anything but a comma or an object follows an entry.
-    """
-    entries: list[Value] = []
-    stack: list[list[Value] | dict[str, Value]] = [entries]
-    keys: list[str | None] = [None]  # of every container that is open, the key that waits for its value
-    for token in _TOKEN.finditer(text, position):
-        kind, word = token.lastgroup, token[0]
-        if bare and len(stack) == 1 and word not in ("{", ","):
-            return entries, False, token.start()
-        if kind == "cut":
-            break
-        if kind == "fence" or len(stack) > _DEEPEST:
-            if len(stack) > 1:
-                entries[-1] = None
-            return entries, False, token.start()
-        if kind == "close":
-            opened = list if word == "]" else dict
-            depth = max((d for d, container in enumerate(stack) if isinstance(container, opened)), default=len(stack))
-            if depth == 0:
-                return entries, False, token.end()
-            del stack[depth:], keys[depth:]
-        elif kind == "comma":
-            keys[-1] = None
-        else:
-            _add(stack, keys, kind, word)
-    if len(stack) > 1:
-        entries.pop()
-    return entries, not bare or len(stack) > 1, len(text)
-
-
-def _add(stack: list[list[Value] | dict[str, Value]], keys: list[str | None], kind: str | None, word: str) -> None:
-    """Put the value that a token stands for, or begins, into the innermost container."""
-    value: Value
-    if kind == "open":
-        value = [] if word == "[" else {}
-    elif kind == "string":
-        value = _unquote(word)
+def _box(written: Sequence[float], notation: Notation, camera: Camera | None) -> tuple[float, ...] | None:
+    """The nine numbers of a box in camera axes; None for what is none."""
+    dialect, turns = DIALECTS[notation.dialect], 4 if notation.angles == "quat" else 3
+    if len(written) != 6 + turns or not all(map(math.isfinite, written)):
+        return None
+    if notation.angles == "quat":
+        angles = numbers_of.from_quaternion(written[6:])
     else:
-        value = _number(word)
-    container, key = stack[-1], keys[-1]
-    if isinstance(container, list):
-        container.append(value)
-    elif key is None:
-        keys[-1] = value if isinstance(value, str) else None
-    else:
-        container[key] = value
-        keys[-1] = None
-    if isinstance(value, list | dict):
-        stack.append(value)
-        keys.append(None)
+        angles = [180 / dialect.half_turn * angle for angle in written[6:]]
+    if angles is None or not all(map(math.isfinite, angles)):
+        return None
+    if notation.center == "xyz" and not dialect.upright:
+        return (*written[:6], *angles)
+    if dialect.upright:
+        angles = numbers_of.upright_angles(angles, back=True)
+    center = numbers_of.center_from(written[:3], notation.center, dialect.upright, camera)
+    box = (*center, *numbers_of.sizes(written[3:6], dialect.upright), *angles)
+    return box if all(map(math.isfinite, box)) else None
 
 
-def _unquote(word: str) -> str:
-    """The text of a string in JSON or Python quotes."""
-    text = _ESCAPE.sub(lambda m: chr(int(m[1][1:], 16)) if len(m[1]) > 1 else _ESCAPED.get(m[1], m[1]), word[1:-1])
-    # Joins the halves of escaped surrogate pairs, and replaces halves that are alone: they fit in no UTF-8 output.
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+OPEN, CLOSE, NONE = "<3dbbox>", "</3dbbox>", "none"
+_TAG = re.compile(f"{OPEN}([^<]*+){CLOSE}")
+
+
+def _tagged(text: str, notation: Notation, camera: Camera | None) -> Parsed:
+    tail = text[text.rfind("<") :] if "<" in text else ""
+    whole = tail.startswith(CLOSE)
+    cut = bool(tail) and not whole and (tail.startswith(OPEN) or OPEN.startswith(tail) or CLOSE.startswith(tail))
+    parsed = _boxes(found := list(_tags(text)), cut, notation, camera)
+    opened = text.count(OPEN)
+    unclosed = max(opened - len(found) - cut, 0)
+    said = bool(opened) or cut or text.strip().rstrip(".").lower() == NONE
+    return parsed._replace(dropped=parsed.dropped + unclosed, found=said)
+
+
+def _tags(text: str) -> Iterator[Found]:
+    """Label and numbers of every tag."""
+    label, end = "", 0
+    for tag in _TAG.finditer(text):
+        lead = text[max(end, text.rfind("\n", end, tag.start()) + 1) : tag.start()].strip()
+        if lead.strip(" ,;"):
+            label = lead.removesuffix(":").rstrip()
+        end = tag.end()
+        yield label, [number(word) for word in tag[1].split()]

@@ -1,182 +1,191 @@
-"""Depth questions: which of two to five objects is nearest to the camera, in one view.
+"""Depth questions about one view: nearest and farthest, orders, two points, and depth in metres.
 
-The objects are named in one of three forms: bare label (`text`), coloured box (`box`) or lettered point (`point`).
+Depth is measured along the optical axis: of an object the median over its visible pixels, of a point where it lies. One
+is nearer than another only by the margin (`min_gap` metres and `min_ratio` of the nearer one's depth), and an object
+only if its nearest decile is nearer by as much; and so is the straight way to the camera, which at the border of a wide
+picture is half as long again.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
-from msgspec import UNSET
+from vstkit.tasks import references
+from vstkit.tasks.asking import Asking
+from vstkit.tasks.depth_measures import MIN_GAP, MIN_RATIO, TOLD, Measures, facts, margin, measures, pools
+from vstkit.tasks.depth_order import order, order_choice
+from vstkit.tasks.depth_points import nearer_point
+from vstkit.tasks.references import FORMS, LETTERS, PATCH, described, listed
+from vstkit.tasks.samples import Turn
 
-from vstkit import evidence, images
-from vstkit.chance import Chance
-from vstkit.evidence import Seen
-from vstkit.marks import COLORS
-from vstkit.records import Scene
-from vstkit.tasks import templates
-from vstkit.tasks.common import askable, clear_gap, distinct_names, sample
-from vstkit.validation import parse
+COMMAND = "gen-depth"
+SLOTS: dict[str, set[str]] = {
+    "nearest.name": {"names"},
+    "nearest.letter": {"options"},
+    "farthest.name": {"names"},
+    "farthest.letter": {"options"},
+    "direction.near-to-far": set(),
+    "direction.far-to-near": set(),
+    "order.list": {"names", "order"},
+    "order.json": {"names", "order"},
+    "order.letter": {"names", "order", "options"},
+    "points.name": {"names"},
+    "points.letter": {"options"},
+    "value.whole": {"name"},
+    "value.point": {"name"},
+}
 
-COMMAND, TASK = "gen-depth", "depth-nearest"
-FORMS = ("text", "box", "point")
-LETTERS = "ABCDE"
-TEMPLATES = templates.load("depth", {"name": {"names"}, "letter": {"options"}})
-TRIES = 4  # candidate sets looked at for each question wanted
+
+def nearest(ask: Asking, **options: Any) -> Iterator[dict[str, Any]]:
+    """Which is nearest."""
+    return _extreme(ask, "nearest", **options)
 
 
-def generate(
-    record: dict[str, Any],
-    tally: Counter[str],
+def farthest(ask: Asking, **options: Any) -> Iterator[dict[str, Any]]:
+    """Which is farthest."""
+    return _extreme(ask, "farthest", **options)
+
+
+def _extreme(
+    ask: Asking,
+    which: str,
     *,
-    root: str = ".",
-    seed: int = 0,
-    per_view: int = 4,
-    min_gap: float = 0.1,
-    min_ratio: float = 0.1,
-    min_share: float = evidence.MIN_SHARE,
-    min_fraction: float = evidence.MIN_FRACTION,
+    forms: Sequence[str] = FORMS,
+    min_gap: float = MIN_GAP,
+    min_ratio: float = MIN_RATIO,
+    patch: int = PATCH,
 ) -> Iterator[dict[str, Any]]:
-    """Up to `per_view` questions for each view and form of reference.
-
-    Depth is measured along the optical axis: of an object over its visible pixels, of a point where it lies. The
-    nearest must be nearer than every other by `min_gap` metres and by `min_ratio` of its own depth, for an object in
-    the median and in the nearest decile alike; sets where it is not are dropped and counted. Where depth is right up
-    to scale or in its order only, only the ratio counts, and values have no unit.
-    """
-    scene = parse(record, Scene)
-    for index, view in enumerate(scene.views):
-        metric = scene.metric and (view.depth is UNSET or view.depth.kind != "mono-relative")
-        present = evidence.look(scene, index, root, min_share=min_share, min_fraction=min_fraction)
-        asked = askable(present, tally)
-        with_depth = [s for s in asked if s.depth is not None]
-        tally["object: no depth reading"] += len(asked) - len(with_depth)
-        for form in FORMS:
-            pool = _pool(form, with_depth, present, tally)
-            made: set[str] = set()
-            for attempt in range(TRIES * per_view if len(pool) >= 2 else 0):
-                chance = Chance(seed, COMMAND, record["id"], index, form, attempt)
-                group = chance.sample(pool, 2 + chance.below(min(4, len(pool) - 1)))
-                tally["candidates"] += 1
-                if not _clear([_measures(form, s) for s in group], min_gap if metric else 0.0, min_ratio):
-                    tally["no clear nearest"] += 1
-                    continue
-                question = _question(record, index, form, group, chance, seed, metric)
-                if question["id"] in made:
-                    tally["asked already"] += 1
-                    continue
-                yield question
-                tally["samples"] += 1
-                made.add(question["id"])
-                if len(made) == per_view:
-                    break
-
-
-def _pool(form: str, with_depth: list[Seen], present: list[Seen], tally: Counter[str]) -> list[Seen]:
-    """The objects that this form can name."""
-    if form == "text":
-        pool, reason = distinct_names(with_depth, present), "object: its name fits another one"
-    elif form == "point":
-        pool, reason = [s for s in with_depth if s.at_point is not None], "object: no even surface for a point"
-    else:
-        return with_depth
-    tally[reason] += len(with_depth) - len(pool)
-    return pool
+    """Of two to five objects the nearest or the farthest, which is clear of each other one."""
+    sight = ask.sight
+    describe = described(sight, TOLD)
+    pool_of = pools(ask, forms, describe)
+    usable = [form for form in forms if form in pool_of]
+    clear = margin(sight, min_gap, min_ratio)
+    for chance in ask.attempts() if usable else ():
+        form = chance.choice(usable)
+        group = chance.few(pool_of[form], 2 + chance.below(min(4, len(pool_of[form]) - 1)))
+        if not ask.fresh(form, group):
+            continue
+        if not references.distinct(form, group, sight.view):
+            ask.drop("marks too close together")
+            continue
+        held = [measures(form, s, sight.view, lettered=True) for s in group]
+        if not _leads(held, which, clear):
+            ask.drop(f"no clear {which}")
+            continue
+        best, sign = (min, 1) if which == "nearest" else (max, -1)
+        answer = held.index(best(held))
+        rows = [sign * (s.point[1] if form == "text-point" else s.box2d[3]) for s in group]
+        if not references.fair(form, rows, answer, chance):
+            ask.drop("its pixels would give it away")
+            continue
+        referred = references.refer(form, group, chance, sight.view, lettered=True, patch=patch, describe=describe)
+        options, letter = dict(zip(LETTERS, referred.names, strict=False)), LETTERS[answer]
+        if chance.below(2):
+            reply = options[letter]
+            text, template = ask.words(f"{which}.name", chance, names=listed(referred.phrases, "or"))
+        else:
+            reply, lines = letter, "\n".join(f"{key}. {name}" for key, name in options.items())
+            text, template = ask.words(f"{which}.letter", chance, options=lines)
+        yield ask.sample(
+            [Turn(text, reply, {"type": "choice", "value": letter, "options": options})],
+            template=template, meta=facts(sight, form, group, held), ops=referred.ops, flip_safe=referred.flip_safe,
+        )  # fmt: skip
 
 
-def _measures(form: str, seen: Seen) -> tuple[float, ...]:
-    """Depths by which an object is compared, the first the one that counts: a point has one, an object two."""
-    found = (seen.at_point,) if form == "point" else (seen.depth, seen.near)
-    return tuple(value for value in found if value is not None)
+def _leads(held: Sequence[Measures], which: str, clear: Callable[[Measures, Measures], bool]) -> bool:
+    ordered = sorted(held)
+    if which == "nearest":
+        return all(clear(ordered[0], other) for other in ordered[1:])
+    return all(clear(other, ordered[-1]) for other in ordered[:-1])
 
 
-def _clear(measures: Sequence[tuple[float, ...]], min_gap: float, min_ratio: float) -> bool:
-    """The nearest by the first measure leads by the margin in all measures."""
-    first, *rest = sorted(measures)
-    return all(
-        clear_gap(nearer, farther, min_gap, min_ratio)
-        for other in rest
-        for nearer, farther in zip(first, other, strict=True)
-    )
+def value(
+    ask: Asking,
+    *,
+    forms: Sequence[str] = FORMS,
+    min_gap: float = MIN_GAP,
+    min_ratio: float = MIN_RATIO,
+    patch: int = PATCH,
+) -> Iterator[dict[str, Any]]:
+    """How far away one is in metres, unless its nearest decile is clearly nearer than its median."""
+    sight = ask.sight
+    if not sight.metric:
+        ask.skip("depth is not in metres")
+        return
+    describe = described(sight, TOLD)
+    pool_of = pools(ask, forms, describe, least=1)
+    usable = [form for form in forms if form in pool_of]
+    clear = margin(sight, min_gap, min_ratio)
+    for chance in ask.attempts() if usable else ():
+        form = chance.choice(usable)
+        group = [chance.choice(pool_of[form])]
+        if not ask.fresh(form, group):
+            continue
+        ((depth, _, *near),) = held = [measures(form, group[0], sight.view, lettered=True)]
+        if near and clear((near[0],), (depth,)):
+            ask.drop("too deep to have one depth")
+            continue
+        referred = references.refer(form, group, chance, sight.view, lettered=True, patch=patch, describe=describe)
+        text, template = ask.words("value.whole" if near else "value.point", chance, name=referred.phrases[0])
+        answer = {"type": "number", "value": round(depth, 2), "unit": "m"}
+        yield ask.sample(
+            [Turn(text, f"{depth:.2f} m", answer)],
+            template=template, meta=facts(sight, form, group, held), ops=referred.ops, flip_safe=referred.flip_safe,
+        )  # fmt: skip
 
 
-def _question(
-    record: dict[str, Any], index: int, form: str, group: Sequence[Seen], chance: Chance, seed: int, metric: bool
-) -> dict[str, Any]:
-    names, marks = _references(form, group, chance)
-    wanted = chance.choice(("name", "letter"))
-    number = chance.below(len(TEMPLATES[wanted]))
-    options = dict(zip(LETTERS, names, strict=False))
-    article = "" if form == "point" else "the "
-    listed = [f"{article}{name}" for name in names]
-    question = TEMPLATES[wanted][number].format(
-        names=f"{', '.join(listed[:-1])} or {listed[-1]}", options="\n".join(f"{k}. {v}" for k, v in options.items())
-    )
-    measures = [_measures(form, s) for s in group]
-    letter = LETTERS[measures.index(min(measures))]
-    return sample(
-        command=COMMAND,
-        task=TASK,
-        scene=record,
-        images=[images.edited(record["views"][index]["image"], *marks)],
-        question=question,
-        reply=options[letter] if wanted == "name" else letter,
-        answer={"type": "choice", "value": letter, "options": options},
-        meta={
-            "view": index,
-            "form": form,
-            "objects": [s.object.id for s in group],
-            "values": [round(m[0], 3) for m in measures],
-            **({"near": [round(m[1], 3) for m in measures]} if form != "point" else {}),
-            **({"unit": "m"} if metric else {}),
-            "template": f"depth/{wanted}/{number}",
-            "seed": seed,
-        },
-    )
-
-
-def _references(form: str, group: Sequence[Seen], chance: Chance) -> tuple[list[str], list[dict[str, Any]]]:
-    """How the question names each object, and the marks that this needs on the image."""
-    labels = [s.object.label for s in group]
-    if form == "text":
-        return labels, []
-    colors = chance.sample(COLORS, len(group))
-    if form == "box":
-        names = [f"{label} ({color} box)" for label, color in zip(labels, colors, strict=True)]
-        return names, [_mark("box", s.box2d, c) for s, c in zip(group, colors, strict=True)]
-    names = [f"point-{letter}" for letter in LETTERS[: len(group)]]
-    # One colour for all points: the letter tells them apart, so that no colour gives the answer away.
-    points = [_mark("point", s.point, colors[0]) | {"text": n[-1]} for s, n in zip(group, names, strict=True)]
-    return names, points
-
-
-def _mark(shape: str, xy: Sequence[float], color: str) -> dict[str, Any]:
-    return {"op": "mark", "shape": shape, "xy": [round(value) for value in xy], "color": color}
+TASKS = {
+    "depth-nearest": nearest,
+    "depth-farthest": farthest,
+    "depth-order": order,
+    "depth-order-choice": order_choice,
+    "depth-points": nearer_point,
+    "depth-value": value,
+}
+OPTIONAL = frozenset({"depth-value"})
 
 
 def explain(made: dict[str, Any], record: dict[str, Any]) -> str:
-    """How a sample of this task came about, from its `meta` and the scene's labels."""
-    meta = made["meta"]
-    labels = {thing["id"]: thing["label"] for thing in record["objects"]}
-    kinds = {"values": "depth at the point" if meta["form"] == "point" else "median depth", "near": "nearest tenth"}
+    """How a sample of these tasks came about, from its `meta` and the scene's labels."""
+    meta, unit = made["meta"], " m" if "unit" in made["meta"] else ""
+    labels = {thing["id"]: thing["label"] for thing in record.get("objects", [])}
+    whole = meta["form"] not in ("point", "text-point")
+    kinds = {
+        "values": "median depth" if whole else "depth at the point",
+        "ranges": "straight to the camera",
+        "near": "nearest tenth",
+    }
     kinds = {key: what for key, what in kinds.items() if key in meta}
-    order = sorted(range(len(meta["objects"])), key=lambda i: meta["values"][i])
-    unit = f" {meta['unit']}" if "unit" in meta else ""
+    if "points" in meta:
+        things = [f"({u}, {v})" for u, v in meta["points"]]
+    else:
+        things = [f"{thing} ({labels[thing]})" for thing in meta["objects"]]
+    ranks = sorted(range(len(things)), key=lambda i: meta["values"][i])
     lines = [
-        f"{made['id']}: {made['task']} in view {meta['view']} of {made['scene']}, named by {meta['form']}",
-        f"depth along the optical axis{' in metres' if unit else ''}, nearest first ({', '.join(kinds.values())}):",
+        f"{made['id']}: {made['task']} in view {meta['view']} of {made['scene']}, referred to by {meta['form']}",
+        f"{', '.join(kinds.values())}{' in metres' if unit else ', without a unit'}; nearest first:",
+        *(f"  {'  '.join(f'{meta[key][i]:.3f}' for key in kinds)}  {things[i]}" for i in ranks),
     ]
-    for i in order:
-        thing = meta["objects"][i]
-        depths = "  ".join(f"{meta[key][i]:.3f}" for key in kinds)
-        lines.append(f"  {depths}  {thing} ({labels[thing]}), called {made['answer']['options'][LETTERS[i]]}")
-    first, second = order[:2]
     for key, what in kinds.items():
-        gap = meta[key][second] - meta[key][first]
-        lines.append(
-            f"{what}: ahead of the next by {gap:.3f}{unit}, {gap / max(meta[key][first], 1e-9):.0%} of its own"
-        )
-    lines.append(f"answer: {made['answer']['value']}, written as {made['messages'][-1]['content'][0]['text']!r}")
+        for i, j in _compared(made["task"], ranks):
+            near, far = meta[key][i], meta[key][j]
+            lines.append(
+                f"{what}: {things[i]} is nearer than {things[j]} by {far - near:.3f}{unit},"
+                f" {(far - near) / max(near, 1e-9):.0%}"
+            )
+    answer = made["answer"]
+    told = f" = {answer['options'][answer['value']]!r}" if answer["type"] == "choice" else ""
+    lines.append(f"answer: {answer['value']}{told}, written as {made['messages'][-1]['content'][0]['text']!r}")
     return "\n".join(lines)
+
+
+def _compared(task: str, ranks: Sequence[int]) -> list[tuple[int, int]]:
+    """The pairs whose margin the answer hangs on, nearer one first; `ranks` are by growing depth."""
+    if task == "depth-nearest":
+        return [(ranks[0], other) for other in ranks[1:]]
+    if task == "depth-farthest":
+        return [(other, ranks[-1]) for other in ranks[:-1]]
+    return list(pairwise(ranks))
