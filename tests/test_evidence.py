@@ -13,9 +13,10 @@ from PIL import Image
 from support import generated, generator
 from vstkit import evidence, fov
 from vstkit.errors import DataError
+from vstkit.geometry.margins import clear_gap
+from vstkit.naming import distinct_names
 from vstkit.records import Scene
 from vstkit.tasks import depth
-from vstkit.tasks.common import clear_gap, distinct_names
 from vstkit.validation import parse
 
 SIZE, FOCAL = 100, 100.0  # a pixel of a thing two metres away is two centimetres

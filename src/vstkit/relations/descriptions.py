@@ -14,9 +14,10 @@ import numpy as np
 from vstkit.evidence import Seen
 from vstkit.geometry.boxes import corners
 from vstkit.geometry.distances import between
+from vstkit.geometry.margins import clear_gap
+from vstkit.naming import distinct_names
 from vstkit.relations import pairs
 from vstkit.relations.graph import Graph
-from vstkit.tasks.common import clear_gap, distinct_names
 
 Topic = Literal["place", "distance", "size", "side", "depth"]
 

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 
 from vstkit.evidence import Seen
 from vstkit.geometry.rotations import Array
+from vstkit.naming import STUFF
 from vstkit.relations.pairs import Room
-from vstkit.tasks.common import STUFF
 
 CONVERSES = {
     "left of": "right of",

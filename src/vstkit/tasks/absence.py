@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from vstkit.evidence import Seen
+from vstkit.naming import STUFF, alike
 from vstkit.tasks.asking import Asking
 from vstkit.tasks.boxes3d import NAMELESS, Boxes
-from vstkit.tasks.common import STUFF
-from vstkit.tasks.kinship import alike
 from vstkit.tasks.samples import Turn
 
 

@@ -31,9 +31,10 @@ from vstkit import evidence, images
 from vstkit.chance import Chance, digest
 from vstkit.errors import UsageError
 from vstkit.evidence import Seen
+from vstkit.naming import distinct_names
 from vstkit.records import Scene, View
 from vstkit.tasks import leaks
-from vstkit.tasks.common import NOTE, askable, distinct_names
+from vstkit.tasks.common import NOTE, askable
 from vstkit.tasks.samples import Turn, sample
 from vstkit.tasks.templates import Texts, load
 from vstkit.validation import parse

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 from vstkit.evidence import Seen
 from vstkit.geometry import cameras, dialects
 from vstkit.geometry.dialects import Notation
+from vstkit.naming import STUFF, is_a
 from vstkit.tasks.asking import Asking, Sight
-from vstkit.tasks.common import STUFF
-from vstkit.tasks.kinship import is_a
 from vstkit.tasks.references import FORMS, PATCH
 from vstkit.tasks.whole import FITTING
 from vstkit.visibility import NEAR

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vstkit.evidence import Seen
+from vstkit.geometry.margins import clear_gap
 from vstkit.records import View
 from vstkit.tasks import references
 from vstkit.tasks.asking import Asking, Sight
-from vstkit.tasks.common import clear_gap
 from vstkit.tasks.references import Describe
 
 if TYPE_CHECKING:

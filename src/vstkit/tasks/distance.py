@@ -15,10 +15,10 @@ import numpy as np
 from vstkit.chance import Chance
 from vstkit.evidence import Seen
 from vstkit.geometry import distances
+from vstkit.geometry.margins import clear_gap
 from vstkit.relations.descriptions import Topic
 from vstkit.tasks import references
 from vstkit.tasks.asking import Asking, Sight
-from vstkit.tasks.common import clear_gap
 from vstkit.tasks.references import FORMS, LETTERS, PATCH, Describe, Referred, described, listed
 from vstkit.tasks.samples import Turn
 from vstkit.tasks.whole import COMPARED, EXACT, HALF, Shown, boxed, complete, shown

@@ -11,10 +11,10 @@ import numpy as np
 from vstkit.evidence import Seen
 from vstkit.geometry import dialects
 from vstkit.geometry.iou import iou_matrix
+from vstkit.naming import alike
 from vstkit.tasks import references
 from vstkit.tasks.asking import Asking, Sight
 from vstkit.tasks.boxes3d import Boxes, doubt_of
-from vstkit.tasks.kinship import alike
 from vstkit.tasks.references import LETTERS, described
 from vstkit.tasks.samples import Turn
 from vstkit.tasks.whole import OUTLINE

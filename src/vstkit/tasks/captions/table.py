@@ -15,8 +15,8 @@ import numpy as np
 
 from vstkit.evidence import Seen
 from vstkit.geometry.boxes import corners
+from vstkit.geometry.margins import clear_gap
 from vstkit.relations.graph import Graph, Group
-from vstkit.tasks.common import clear_gap
 from vstkit.tasks.whole import EXACT, placed
 
 MIN_GAP, MIN_RATIO = 0.1, 0.1  # metres, and share of the nearer one's depth, by which the nearest leads

@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from vstkit.chance import Chance
+from vstkit.geometry.margins import clear_gap
 from vstkit.tasks.asking import Asking
 from vstkit.tasks.captions.table import ASIDE, MIN_GAP, MIN_RATIO, Table, Thing
-from vstkit.tasks.common import clear_gap
 from vstkit.tasks.references import listed
 
 LIST = 3  # objects told by their depths in one sentence
