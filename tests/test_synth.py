@@ -347,7 +347,7 @@ def test_fronts_are_true() -> None:
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (unit,) = units(str(tmp_path / "file"), count=1, seed=1)
-    with pytest.raises(DataError, match=r"cannot write .*file/1/000000: "):
+    with pytest.raises(DataError, match=r"cannot write .*file/1/000000/0.jpg: "):
         scene(unit, Counter(), views=1, size=(16, 16))
 
 
