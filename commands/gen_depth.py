@@ -22,6 +22,9 @@ DESCRIPTION
     All that a point's mark covers must be one even surface, nearer by as much than all that the other's covers. What
     is less clear is dropped, and the summary on standard error counts why.
 
+    What is lower in a picture is mostly nearer. Of two points the nearer one is therefore the lower one in half of the
+    questions; of objects whose pixels are written out it is so less often than it would be, as far as a view allows.
+
     Where depth is right only up to scale, or only in its order (mono-relative), metres mean nothing: the ratio alone
     decides, and values have no unit.
 

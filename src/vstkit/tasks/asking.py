@@ -97,6 +97,7 @@ class Asking:
         self.sight, self.wanted, self.made = sight, wanted, 0
         self._command, self._task, self._texts, self._tally, self._seed = command, task, texts, tally, seed
         self._asked: set[tuple[object, ...]] = set()
+        self._fair = 0
 
     def chance(self, *parts: object) -> Chance:
         """Choices that belong to this task, view and `parts`."""
@@ -110,9 +111,9 @@ class Asking:
             self._tally["candidates"] += 1
             yield item
 
-    def attempts(self) -> Iterator[Chance]:
-        """Candidates that chance makes: a few for each sample wanted."""
-        return self.each(self.chance(attempt) for attempt in range(TRIES * self.wanted))
+    def attempts(self, tries: int = TRIES) -> Iterator[Chance]:
+        """Candidates that chance makes: `tries` for each sample wanted."""
+        return self.each(self.chance(attempt) for attempt in range(tries * self.wanted))
 
     def fresh(self, *about: object) -> bool:
         """Whether this was not asked in the view before; what was is dropped. Objects count in any order."""
@@ -121,6 +122,18 @@ class Asking:
             self.drop("asked already")
             return False
         self._asked.add(key)
+        return True
+
+    def fair(self, usual: bool, share: float) -> bool:
+        """Whether to ask a candidate, `usual` if a habit answers it, so that such are a `share` of those asked.
+
+        Which of the two the next one has to be stays until it comes: else the usual ones would come as often as ever.
+        """
+        want = self.chance("fair", self._fair).below(1 << 32) < share * (1 << 32)
+        if usual != want:
+            self.drop("a habit would answer it too often")
+            return False
+        self._fair += 1
         return True
 
     def drop(self, reason: str) -> None:

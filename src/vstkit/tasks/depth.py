@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from vstkit.evidence import Seen
 from vstkit.tasks import references
 from vstkit.tasks.asking import Asking
 from vstkit.tasks.depth_measures import MIN_GAP, MIN_RATIO, TOLD, Measures, facts, margin, measures, pools
 from vstkit.tasks.depth_order import order, order_choice
 from vstkit.tasks.depth_points import nearer_point
-from vstkit.tasks.references import FORMS, LETTERS, PATCH, described, listed
+from vstkit.tasks.references import FORMS, LETTERS, PATCH, WRITTEN, described, listed
 from vstkit.tasks.samples import Turn
 
 COMMAND = "gen-depth"
@@ -75,11 +76,9 @@ def _extreme(
         if not _leads(held, which, clear):
             ask.drop(f"no clear {which}")
             continue
-        best, sign = (min, 1) if which == "nearest" else (max, -1)
+        best = min if which == "nearest" else max
         answer = held.index(best(held))
-        rows = [sign * (s.point[1] if form == "text-point" else s.box2d[3]) for s in group]
-        if not references.fair(form, rows, answer, chance):
-            ask.drop("its pixels would give it away")
+        if form in WRITTEN and not ask.fair(answer == _by_rows(form, group, which), 1 / len(group)):
             continue
         referred = references.refer(form, group, chance, sight.view, lettered=True, patch=patch, describe=describe)
         options, letter = dict(zip(LETTERS, referred.names, strict=False)), LETTERS[answer]
@@ -93,6 +92,12 @@ def _extreme(
             [Turn(text, reply, {"type": "choice", "value": letter, "options": options})],
             template=template, meta=facts(sight, form, group, held), ops=referred.ops, flip_safe=referred.flip_safe,
         )  # fmt: skip
+
+
+def _by_rows(form: str, group: Sequence[Seen], which: str) -> int:
+    """What one would say who sees the pixels that are written out and not the picture: what is lower is nearer."""
+    rows = [s.point[1] if form == "text-point" else s.box2d[3] for s in group]
+    return rows.index(max(rows) if which == "nearest" else min(rows))
 
 
 def _leads(held: Sequence[Measures], which: str, clear: Callable[[Measures, Measures], bool]) -> bool:

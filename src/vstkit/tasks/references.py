@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from vstkit.relations.descriptions import Topic
 
 FORMS = ("text", "box", "point", "text-box", "text-point")  # and "caption", where descriptions are at hand
+WRITTEN = frozenset({"text-box", "text-point"})
 PATCH = 28  # pixels; Qwen2.5-VL (14 px patches, merged 2x2), and 32 for Qwen3-VL
 LETTERS = "ABCDEFGH"
 APART = 0.035  # of the image's diagonal between two marked points: their letters need room
@@ -148,19 +149,6 @@ def mark(shape: str, xy: Sequence[float], color: str, text: str | None = None) -
     """A mark for an image's recipe, in whole pixels."""
     drawn = {"op": "mark", "shape": shape, "xy": [round(value) for value in xy], "color": color}
     return drawn if text is None else {**drawn, "text": text}
-
-
-def fair(form: str, heights: Sequence[float], answer: int, chance: Chance) -> bool:
-    """Whether a question may be asked for all that its pixels give away.
-
-    What is lower in a picture is mostly nearer, which pixels that are written out tell without the picture. So the
-    answer is the one with the greatest of the `heights` (rows; negative where the highest would be) just as often as
-    a blind guess would be right.
-    """
-    if form not in ("text-box", "text-point"):
-        return True
-    most = max(range(len(heights)), key=lambda i: heights[i])
-    return (answer == most) == (chance.below(len(heights)) == 0)
 
 
 def listed(phrases: Sequence[str], last: str) -> str:
