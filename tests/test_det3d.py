@@ -2,18 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-import reference_det3d as reference
 from vstkit.errors import DataError
-from vstkit.geometry.iou import iou_pairs
 from vstkit.scoring.det3d import evaluate
 
 AP = ("AP", "AP15", "AP25", "AP50", "APnear", "APmed", "APfar")
 AR = ("AR1", "AR10", "AR100", "ARnear", "ARmed", "ARfar")
 POOLED = tuple(f"{metric}@{t}" for metric in ("precision", "recall", "F1") for t in (15, 25, 50))
-ORDER_FREE = (*POOLED, *(f"average {name}" for name in AP + AR))
+CAMERA, SIZE = (500, 500, 320, 240), (640, 480)
 
 
 def upright_iou(a, b):
@@ -37,48 +33,6 @@ def question(truth, predicted, scores=None, image=0, category="chair", **rest):
     return {"image": image, "category": category, "truth": truth, "predicted": predicted, "scores": scores, **rest}
 
 
-def random_set(rng, questions=25, grid=False, scored="some", crowd=False, most=5):
-    """Questions over three categories; empty ones, ignored truths and predictions of every quality among them."""
-    result = []
-    for i in range(questions):
-        n = 0 if rng.random() < 0.2 else int(rng.integers(1, most))
-        centre = np.array([0, 0, rng.uniform(1, 50)])
-        spread = rng.choice([0.3, 1.5])
-        truth = np.column_stack(
-            [
-                centre + rng.normal(0, spread, (n, 3)),
-                rng.uniform(0.5, 2, (n, 3)),
-                rng.uniform(-180, 180, (n, 3)),
-            ]
-        )
-        noise = rng.choice([0.02, 0.15, 0.4], (n, 1))
-        copies = truth + rng.normal(0, 1, (n, 9)) * noise * [1, 1, 1, 0.5, 0.5, 0.5, 30, 30, 30]
-        extra = int(rng.integers(0, 4)) if not crowd or i % 5 else 120
-        stray = np.column_stack(
-            [
-                centre + rng.normal(0, 1.5, (extra, 3)),
-                rng.uniform(0.5, 2, (extra, 3)),
-                rng.uniform(-180, 180, (extra, 3)),
-            ]
-        )
-        predicted = np.concatenate([copies, stray])[rng.permutation(n + extra)]
-        predicted[:, 3:6] = np.maximum(predicted[:, 3:6], 0.1)
-        truth[rng.random(n) < 0.1, 4] = 0
-        if grid:
-            truth[:, :6], predicted[:, :6] = np.round(truth[:, :6] * 2) / 2, np.round(predicted[:, :6] * 2) / 2
-        scores = {"none": None, "tied": rng.choice([0.25, 0.5, 0.75], n + extra), "all": rng.random(n + extra)}
-        kind = rng.choice(list(scores)) if scored == "some" else scored
-        camera, height = [(None, None), ((500, 500, 300, 200), 530), ((500, 480, 300, 200), 20)][rng.integers(3)]
-        category = "abc"[rng.integers(3)]
-        result.append(question(truth, predicted, scores[kind], i // 2, category, camera=camera, height=height))
-    return result
-
-
-def assert_same(metrics, expected):
-    assert set(metrics) == {*AP, *AR, *POOLED} == set(expected)
-    assert_close(metrics, expected)
-
-
 def assert_close(found, expected):
     for name, value in expected.items():
         if value is None:
@@ -87,82 +41,16 @@ def assert_close(found, expected):
             assert found[name] == pytest.approx(value, abs=1e-12, rel=0), name
 
 
-def average(questions, **options):
-    """The numbers that must not depend on the order of predictions."""
-    found = evaluate(questions, ties="average", **options)["metrics"]
-    return {name: found[name.removeprefix("average ")] for name in ORDER_FREE}
-
-
-def shuffled(questions, rng):
-    result = []
-    for i in rng.permutation(len(questions)):
-        item = questions[i]
-        order = rng.permutation(len(item["predicted"]))
-        scores = None if item["scores"] is None else np.asarray(item["scores"])[order]
-        result.append(item | {"predicted": np.asarray(item["predicted"]).reshape(-1, 9)[order], "scores": scores})
-    return result
-
-
-@pytest.mark.parametrize("ties", ["file", "average"])
-@pytest.mark.parametrize("scored", ["none", "tied", "all", "some"])
-@pytest.mark.parametrize("grid", [False, True])
-@pytest.mark.parametrize("crowd", [False, True])
-def test_equals_the_slow_reference(ties, scored, grid, crowd):
-    for seed in range(1 if crowd else 3):
-        rng = np.random.default_rng([seed, grid, crowd, len(scored)])
-        count = 10 if crowd else 25
-        questions = random_set(rng, count, grid=grid, scored=scored, crowd=crowd, most=5 if seed % 2 else 12)
-        found = evaluate(questions, ties=ties, iou=upright_iou)["metrics"]
-        assert_same(found, reference.evaluate(questions, upright_iou, ties))
-
-
-@pytest.mark.parametrize("ties", ["file", "average"])
-def test_equals_the_slow_reference_with_the_exact_iou(ties):
-    for seed in range(4):
-        questions = random_set(np.random.default_rng(seed))
-        found = evaluate(questions, ties=ties)["metrics"]
-        assert found["AP"] > 0.1
-        assert_same(found, reference.evaluate(questions, iou_pairs, ties))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32), st.booleans(), st.sampled_from(["none", "tied"]))
-def test_order_has_no_effect_on_average_and_pooled_numbers(seed, grid, scored):
-    rng = np.random.default_rng(seed)
-    questions = random_set(rng, questions=8, grid=grid, scored=scored, crowd=True)
-    for i, item in enumerate(questions):
-        item["image"] = i  # questions that are joined would bring their truths in another order, too
-    assert_close(average(shuffled(questions, rng), iou=upright_iou), average(questions, iou=upright_iou))
-
-
 def test_the_official_order_does_have_an_effect():
     good, bad = question([box(0)], [box(0)], image=1), question([box(0)], [box(9)], image=2)
     first = evaluate([good, bad], iou=upright_iou)["metrics"]
     last = evaluate([bad, good], iou=upright_iou)["metrics"]
     assert first["AP"] == pytest.approx(51 / 101)  # found at once: precision 1 up to recall .5
     assert last["AP"] == pytest.approx(51 / 101 / 2)  # second of two: precision 1/2
-    # One step of two predictions, half of them right: precision 1/2 up to recall 1/2.
-    assert average([bad, good], iou=upright_iou)["average AP"] == pytest.approx(51 / 101 / 2)
-
-
-def test_without_ties_average_is_the_official_number():
-    for seed in range(5):
-        questions = random_set(np.random.default_rng(seed), scored="all")
-        official, averaged = (evaluate(questions, ties=ties)["metrics"] for ties in ("file", "average"))
-        assert averaged == official
-
-
-def test_truth_as_prediction_is_perfect():
-    rng = np.random.default_rng(5)
-    questions = random_set(rng, questions=40)
-    for item in questions:  # a flat box overlaps nothing, not even itself
-        item["predicted"], item["scores"] = item["truth"][item["truth"][:, 4] > 0], None
-    perfect = ("AP", "AP15", "AP25", "AP50", "APnear", "APmed", "AR100", "ARnear", "ARmed", *POOLED)
-    for ties in ("file", "average"):
-        found = evaluate(questions, ties=ties)
-        assert_close(found["metrics"], dict.fromkeys(perfect, 1.0))
-        flat = found["counts"]["truth"] - found["counts"]["predicted"]
-        assert found["counts"]["ignored"] > flat > 0
+    averaged = evaluate([bad, good], ties="average", iou=upright_iou)
+    assert averaged["metrics"]["AP"] == pytest.approx(0.75 * 51 / 101)  # every order comes with its reverse
+    assert averaged["spread"]["AP"] == pytest.approx(0.25 * 51 / 101)
+    assert averaged["error"]["AP"] == pytest.approx(0, abs=1e-12)
 
 
 def test_curve_worked_by_hand():
@@ -175,25 +63,15 @@ def test_curve_worked_by_hand():
     assert found["F1@25"] == pytest.approx(4 / 7)
 
 
-def test_tied_step_worked_by_hand():
-    # First one right; then a step of two right and two wrong, on which precision falls from 1 to 3/5.
-    truth = [box(x) for x in (0, 10, 20)]
-    predicted = [box(x) for x in (0, 10, 5, 20, 15)]
-    found = average([question(truth, predicted, [0.9, 0.5, 0.5, 0.5, 0.5])])
-    expected = 0.0
-    for r in np.linspace(0, 1, 101):
-        tp = 3 * r
-        expected += 1 if tp <= 1 else tp / (tp + (tp - 1))
-    assert found["average AP"] == pytest.approx(expected / 101)
-
-
 def test_tied_predictions_count_with_their_chance_under_a_limit():
     # The one right box of four is the first with chance 1/4, and among the first ten for certain.
-    found = average([question([box(0)], [box(9), box(6), box(0), box(3)])])
-    assert (found["average AR1"], found["average AR10"], found["average AR100"]) == pytest.approx((0.25, 1, 1))
+    found = evaluate([question([box(0)], [box(9), box(6), box(0), box(3)])], ties="average")
+    names = ("AR1", "AR10", "AR100")
+    assert [found["metrics"][name] for name in names] == pytest.approx([0.25, 1, 1], abs=0.03)
+    assert found["metrics"]["AP"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4, abs=0.02)
     # A better score settles it.
-    found = average([question([box(0)], [box(9), box(0), box(3)], [0.5, 0.9, 0.5])])
-    assert found["average AR1"] == 1
+    found = evaluate([question([box(0)], [box(9), box(0), box(3)], [0.5, 0.9, 0.5])], ties="average")
+    assert found["metrics"]["AR1"] == 1
 
 
 def test_iou_thresholds():
@@ -238,10 +116,59 @@ def test_a_truth_that_counts_goes_before_an_ignored_one():
     ],
 )
 def test_truths_that_nobody_has_to_find(truth, ignored):
-    item = question([truth], [], camera=(300, 200, 0, 0), height=40.1)
+    item = question([truth], [], camera=(300, 200, 0, 0), size=(60, 40.1))
     found = evaluate([item])
     assert found["counts"]["ignored"] == ignored
     assert found["metrics"]["AP"] == (None if ignored else 0)
+
+
+@pytest.mark.parametrize(
+    ("truth", "ignored"),
+    [
+        (box(0), 0),  # 500 px high for a metre at a metre; the nearer face is 111 px high here
+        (box(0, z=0.4), 1),  # a corner behind the camera
+        (box(0, z=16), 0),  # 500 / 15.5 = 32.3 px
+        (box(0, z=18), 1),  # 500 / 17.5 = 28.6 px, under 480 / 16 = 30
+        ([2.9, 0, 5, 1, 1, 0.001, 0, 0, 0], 0),  # from 560 to 660 px: a fifth is outside of the picture
+        ([3.1, 0, 5, 1, 1, 0.001, 0, 0, 0], 1),  # from 580 to 680 px: two fifths are
+        ([9, 0, 5, 1, 1, 1, 0, 0, 0], 1),  # all of it is
+    ],
+)
+def test_truths_that_nobody_has_to_find_in_omni3d(truth, ignored):
+    found = evaluate([question([truth], [], camera=CAMERA, size=SIZE)], protocol="omni3d")
+    assert found["counts"]["ignored"] == ignored
+
+
+def test_what_the_question_says_of_truths_counts_before_the_rules():
+    for protocol in ("vst", "omni3d"):
+        item = question([box(0), box(9, z=80)], [], camera=CAMERA, size=SIZE, ignored=[True, False])
+        found = evaluate([item], protocol=protocol)
+        assert found["counts"]["ignored"] == 1
+        assert found["metrics"]["APnear"] is None
+        assert found["metrics"]["APfar"] == 0
+    with pytest.raises(DataError, match=r"questions\[0\].ignored: expected 2 of them, got 1"):
+        evaluate([question([box(0), box(3)], [], ignored=[True])])
+
+
+def test_proximity():
+    def found(predicted, proximity=True, **more):
+        item = question([box(0)], predicted, camera=CAMERA, size=SIZE, proximity=proximity, **more)
+        result = evaluate([item], protocol="omni3d")
+        return result["metrics"]["precision@25"], result["metrics"]["recall@25"], result["counts"]["excused"]
+
+    # The one at the side is far from the truth, the one far behind it is near in the picture but smaller, and so far.
+    assert found([box(0), box(2), box(0, z=20)]) == (1, 1, 2)
+    assert found([box(0), box(2), box(0, z=20)], proximity=False) == (pytest.approx(1 / 3), 1, 0)
+    # A box that is right in space is nothing where its rectangle is elsewhere.
+    assert found([box(0)], predicted_2d=[[0, 0, 9, 9]], truth_2d=[[100, 100, 200, 200]]) == (0, 0, 1)
+    # Exactly 3 of 10 parts in common are not more than .3; pixels have no width of their own.
+    assert found([box(0)], predicted_2d=[[0, 0, 10, 1]], truth_2d=[[0, 0, 3, 1]]) == (0, 0, 1)
+    assert found([box(0)], predicted_2d=[[0, 0, 10, 1]], truth_2d=[[0, 0, 3.1, 1]]) == (1, 1, 0)
+    # Without a truth of its category in the picture a box is wrong.
+    empty = [question([box(0)], [box(0)]), question([], [box(0)], None, 1, proximity=True, camera=CAMERA, size=SIZE)]
+    assert evaluate(empty, protocol="omni3d")["metrics"]["precision@25"] == 0.5
+    with pytest.raises(DataError, match=r"questions\[0\]: expected camera and size of the image"):
+        evaluate([question([box(0)], [box(0)], proximity=True)], protocol="omni3d")
 
 
 def test_depth_ranges():
@@ -265,7 +192,8 @@ def test_another_category_or_image_never_matches():
     ]
     found = evaluate(questions)
     assert all(found["metrics"][name] == 0 for name in ("AP", "AR100", "precision@15", "recall@15", "F1@15"))
-    assert found["counts"] == {"images": 2, "categories": 2, "truth": 2, "ignored": 0, "predicted": 2}
+    expected = {"images": 2, "categories": 2, "with_truth": 2, "truth": 2, "ignored": 0, "predicted": 2, "excused": 0}
+    assert found["counts"] == expected
 
 
 def test_categories_weigh_the_same_and_those_without_truth_do_not_count():
@@ -277,6 +205,7 @@ def test_categories_weigh_the_same_and_those_without_truth_do_not_count():
     found = evaluate(questions)
     assert found["metrics"]["AP"] == pytest.approx(0.5)
     assert_close({c: v["AP25"] for c, v in found["categories"].items()}, {"chair": 0, "sofa": 1, "lamp": None})
+    assert {c: v["truth"] for c, v in found["categories"].items()} == {"chair": 30, "sofa": 1, "lamp": 0}
     assert found["metrics"]["precision@25"] == 0.5  # the lamp is a box that is wrong
 
 
@@ -292,7 +221,8 @@ def test_only_the_first_hundred_predictions_count():
     assert (found["AP"], found["AR100"]) == (0, 0)
     assert found["recall@50"] == 1
     assert evaluate([question([box(0)], [*strays[1:], box(0)])])["metrics"]["AR100"] == 1
-    assert average([question([box(0)], [*strays, box(0)])])["average AR100"] == pytest.approx(100 / 101)
+    averaged = evaluate([question([box(0)], [*strays, box(0)])], ties="average")
+    assert averaged["metrics"]["AR100"] == pytest.approx(100 / 101, abs=0.01)
 
 
 @pytest.mark.parametrize("ties", ["file", "average"])
@@ -318,7 +248,7 @@ def test_nothing_predicted_and_nothing_true():
         found = evaluate(questions)
         assert len(found["metrics"]) == 22
         assert set(found["metrics"].values()) == {None}
-        assert all(set(category.values()) == {None} for category in found["categories"].values())
+        assert all(set(category.values()) == {None, 0} for category in found["categories"].values())
 
 
 @pytest.mark.parametrize(

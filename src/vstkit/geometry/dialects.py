@@ -25,6 +25,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from vstkit.errors import DataError
@@ -222,7 +223,7 @@ def parse_boxes(text: str, notation: Notation = VST, camera: Camera | None = Non
     none = Parsed([], 0, cut=False, found=False)
     candidates = [
         (fence, _boxes([_of_entry(entry, notation) for entry in entries], cut, notation, camera))
-        for fence, entries, cut in lists(_answer(text))
+        for fence, entries, cut in islice(lists(_answer(text)), 1000)  # an answer has one
     ]
     return max(candidates, key=lambda candidate: (candidate[0], len(candidate[1].boxes)), default=(0, none))[1]
 
