@@ -1,10 +1,10 @@
 """Readers of other people's layouts, one file a format, for `vstkit ingest`.
 
 A reader has two functions. `find(path)` yields units of work, small records {"kind": "unit", "id", ...}, in a fixed
-order and without reading pictures. `read(unit, tally, *, root, split)` yields the scene records of one unit in the form
-of vstkit-records(5): axes, units, Euler orders, depth encodings and intrinsics are converted here, once, and nowhere
-else. It counts in `tally` what it leaves out and why, and raises DataError, which names the file and the field, for
-what is wrong. Some readers take options of their own, which have defaults.
+order and without reading pictures. `read(unit, tally, *, root, split)` yields the records of one unit, scenes or
+samples, in the form of vstkit-records(5): axes, units, Euler orders, depth encodings and intrinsics are converted here,
+once, and nowhere else. It counts in `tally` what it leaves out and why, and raises DataError, which names the file and
+the field, for what is wrong. Some readers take options of their own, which have defaults.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from types import ModuleType
 
 from vstkit.errors import UsageError
 
-# Format -> the module that reads it, and what it looks for.
+# Format -> the module that reads it, and what it looks for: conversations, which become samples, and all.
+CONVERSATIONS: dict[str, tuple[str, str]] = {
+    "llava": ("llava", "conversations of LLaVA, LLaVA-NeXT and LLaVA-OneVision: .json, .jsonl, .parquet"),
+    "sharegpt": ("sharegpt", "conversations or messages with <image> and <video>, as LLaMA-Factory reads them"),
+    "ms-swift": ("sharegpt", "messages with <image> and <video>, as ms-swift reads them"),
+    "vst": ("vst", "VST-P and VST-R: parquet with conversations and <|image_pad|>"),
+    "verl": ("verl", "prompts, pictures and ground truths, as verl reads them"),
+    "parquet": ("samples", "sample records in parquet, as vstkit export writes them"),
+}
 FORMATS: dict[str, tuple[str, str]] = {
     "omni3d": ("omni3d", "Omni3D JSON: images, annotations with center_cam, dimensions and R_cam"),
     "sunrgbd": ("sunrgbd", "SUN RGB-D folders, its VoteNet form, and mmdetection3d info files (.json, .pkl)"),
@@ -31,6 +39,8 @@ FORMATS: dict[str, tuple[str, str]] = {
     "coco": ("coco", "COCO instances: polygons and run lengths, no depth"),
     "rgbd": ("rgbd", "color/, depth/ and poses: TUM, ICL-NUIM, 7-Scenes, Redwood, or one 4x4 a frame"),
     "frames": ("frames", "a video, or a folder of pictures with nothing else"),
+    "bench": ("benches.samples", "a benchmark's questions as samples: vstkit ingest bench NAME FILE"),
+    **CONVERSATIONS,
 }
 
 
