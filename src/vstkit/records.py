@@ -122,6 +122,7 @@ class Object(_Ruled):
 
     id: str
     label: str
+    caption: str | UnsetType = UNSET
     box3d: Box3D | UnsetType = UNSET
     box2d: dict[str, Box2D] = {}
     instance: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
@@ -238,6 +239,7 @@ class _Conversation(_Ruled):
     images: list[str | Recipe] = []
     videos: list[Frames] = []
     answer: Answer | list[Answer] | UnsetType = UNSET
+    flip_safe: bool | UnsetType = UNSET
     meta: dict[str, Any] = {}
 
     rules = {("images", "messages"): _placed(Image), ("videos", "messages"): _placed(Video)}
@@ -263,6 +265,10 @@ class Score(_Record, tag_field="kind", tag="score"):
     value: float
     n: Annotated[int, Meta(ge=0)]
     group: dict[str, str] = {}
+    interval: Annotated[list[float], Meta(min_length=2, max_length=2)] | UnsetType = UNSET
+    unparsed: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    missing: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    version: str | UnsetType = UNSET
 
 
 class Pack(_Record, tag_field="kind", tag="pack"):
