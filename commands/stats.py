@@ -39,7 +39,7 @@ from . import _command
 def command(
     stream: Any,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")] = False,
-    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Draw the counts as a picture.")] = None,
+    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Draw the numbers as a picture.")] = None,
     most: Annotated[int, typer.Option("--most", metavar="N", min=1, help="Words of each count in the table.")] = 20,
 ) -> None:
     """Count what is in records."""

@@ -154,7 +154,12 @@ def test_options_are_long_and_explained() -> None:
 
 
 # Where one name has to stand for two things, and why.
-DIFFERENT = {"--output": "a folder for sft, a file everywhere else"}
+DIFFERENT = {
+    "--output": "a folder for sft, a file everywhere else",
+    "--min-gap": "what is clear by default depends on what is compared",
+    "--min-ratio": "likewise",
+    "--forms": "a caption tells of all objects at once, by fewer forms",
+}
 
 
 def test_the_same_word_means_the_same() -> None:

@@ -12,7 +12,6 @@ import re
 import select
 import signal
 import subprocess
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -22,17 +21,16 @@ import orjson
 import pytest
 
 import tiny
-from support import DATA, PROGRAM, environment, run, watched
+from support import DATA, PROGRAM, environment, generated, run, watched
 from vstkit.cli import SUMMARIES, load
 from vstkit.lineio import encode
-from vstkit.tasks import detection
 from vstkit.validation import problems
 
 Record = dict[str, Any]
 Process = subprocess.CompletedProcess[bytes]
 
 # These make records of something else, or something else of records, and have tests of their own.
-NO_STREAMS = ["sft", "ingest", "synth", "stats", "show"]
+NO_STREAMS = ["sft", "ingest", "synth", "stats", "show", "compare"]
 STREAMS = [name for name in SUMMARIES if name not in NO_STREAMS]
 GENERATORS = [name for name in SUMMARIES if name.startswith("gen-")]
 MODELS = ["detect3d"]  # these load a model with torch when there is something to ask it
@@ -60,12 +58,12 @@ def handled(name: str) -> list[bytes]:
     """Twelve records that the command works on, with a field that it does not know."""
     scene = orjson.loads((DATA / "scenes.jsonl").read_bytes())
     scenes = [{**scene, "id": f"room/{i}", "mine": {"kept": [i]}} for i in range(12)]
-    if name not in ("check", *HOLDERS):
+    if name not in ("check", "reward", *HOLDERS):
         return list(map(encode, scenes))
-    asked = [made for s in scenes[:3] for made in detection.generate(s, Counter(), root=str(DATA))]
+    asked = [made for s in scenes[:3] for made in generated("detection", s, DATA, tasks=["det3d"])]
     samples = [{**made, "mine": {"kept": [i]}} for i, made in enumerate(asked)]
     answered = [{**s, "kind": "prediction", "response": s["messages"][-1]["content"][0]["text"]} for s in samples]
-    held = {"check": [*scenes[:4], *samples[:4], *answered[:4]], "score": answered}.get(name, samples)
+    held = {"check": [*scenes[:4], *samples[:4], *answered[:4]], "score": answered, "reward": answered}.get(name, samples)
     assert len(held) == 12
     return list(map(encode, held))
 
@@ -130,6 +128,7 @@ def test_a_missing_file(name: str, tmp_path: Path) -> None:
     more = {
         "sft": ["--model", str(tiny.model()), "-o", str(tmp_path / "run")],
         "ingest": ["coco"],
+        "compare": [str(DATA / "scenes.jsonl")],
     }.get(name, [])
     process = start(name, *more, "nowhere.jsonl")
     assert (process.returncode, process.stdout) == (1, b"")

@@ -13,7 +13,7 @@ from support import generated, generator
 from test_gen_det3d import APART, CAMERA, HEIGHT, TASKS, WIDTH, random_room, text
 from vstkit.geometry.dialects import parse_boxes
 from vstkit.records import Sample
-from vstkit.tasks.kinship import alike, is_a
+from vstkit.naming import alike, is_a
 from vstkit.validation import parse
 
 Record = dict[str, Any]

@@ -60,7 +60,7 @@ def test_the_main_job(tmp_path: Path) -> None:
     assert log[-1]["loss"] < log[0]["loss"]
     shell('grep \'"task":"det3d"\' samples.jsonl > det3d.jsonl', tmp_path)
     detect = "vstkit detect3d --model run --max-new-tokens 24 det3d.jsonl --draw pictures"
-    shell(f"{detect} | tee predictions.jsonl | vstkit score > scores.jsonl", tmp_path)
+    shell(f"{detect} | tee predictions.jsonl | vstkit score --suite det3d > scores.jsonl", tmp_path)
     asked, told = lines(tmp_path / "det3d.jsonl"), lines(tmp_path / "predictions.jsonl")
     assert [(s["id"], s["answer"]) for s in asked] == [(p["id"], p["answer"]) for p in told]
     assert all(p["kind"] == "prediction" and isinstance(p["response"], str) for p in told)

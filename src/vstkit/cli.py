@@ -30,8 +30,11 @@ COMMANDS = {
         "fov-unify": "Bring every image to one field of view.",
         "estimate-depth": "Add depth to pictures, by a monocular model.",
         "evidence": "Look at what each view shows of each object.",
-        "gen-depth": "Ask which object is nearest to the camera.",
-        "gen-det3d": "Ask for the 3D boxes of the objects of one kind.",
+        "gen-depth": "Ask what is nearer to the camera.",
+        "gen-distance": "Ask what is closest, and how far objects are apart.",
+        "gen-measure": "Ask how tall and how long objects are.",
+        "gen-det3d": "Ask for the 3D boxes of objects, and for the names of what boxes hold.",
+        "gen-caption": "Describe where things are in a picture.",
         "render": "Write the images that recipes describe.",
         "stats": "Count what is in records.",
         "show": "See records, in a browser or as pictures.",
@@ -45,6 +48,8 @@ COMMANDS = {
     },
     "Scoring": {
         "score": "Score predictions against their answers.",
+        "compare": "Compare two runs of a suite, question by question.",
+        "reward": "Say what answers earn in reinforcement learning.",
     },
 }
 SUMMARIES = {name: text for group in COMMANDS.values() for name, text in group.items()}
