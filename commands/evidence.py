@@ -5,7 +5,7 @@ DESCRIPTION
     their share of the outline of the object's box, the 2D box around them, the visible point farthest (or nearly so)
     from the edge of the mask, whether the image's border cuts it off, and depth along the optical axis (median, nearest
     tenth, at the point) with the share of readings that lie in the object's box. Depth in masks of more than 32 pixels
-    across is that of a grid of pixels in them, which leaves the median off by a few millimetres, on slanted floors more.
+    across is that of a grid of pixels in them, which leaves the median off by some millimetres, on slanted floors more.
 
     Where a view has an instance image, its masks say what is seen. Else depth does: a pixel shows the smallest box that
     its point lies in. Else the boxes are cast as solid bodies; such evidence is weak. The view's field evidence says

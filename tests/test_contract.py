@@ -30,7 +30,7 @@ Record = dict[str, Any]
 Process = subprocess.CompletedProcess[bytes]
 
 # These make records of something else, or something else of records, and have tests of their own.
-NO_STREAMS = ["sft", "ingest", "synth", "stats", "show", "compare"]
+NO_STREAMS = ["sft", "ingest", "synth", "stats", "show", "compare", "mix", "export"]
 STREAMS = [name for name in SUMMARIES if name not in NO_STREAMS]
 GENERATORS = [name for name in SUMMARIES if name.startswith("gen-")]
 MODELS = ["detect3d"]  # these load a model with torch when there is something to ask it
@@ -63,7 +63,8 @@ def handled(name: str) -> list[bytes]:
     asked = [made for s in scenes[:3] for made in generated("detection", s, DATA, tasks=["det3d"])]
     samples = [{**made, "mine": {"kept": [i]}} for i, made in enumerate(asked)]
     answered = [{**s, "kind": "prediction", "response": s["messages"][-1]["content"][0]["text"]} for s in samples]
-    held = {"check": [*scenes[:4], *samples[:4], *answered[:4]], "score": answered, "reward": answered}.get(name, samples)
+    mixed = [*scenes[:4], *samples[:4], *answered[:4]]
+    held = {"check": mixed, "score": answered, "reward": answered}.get(name, samples)
     assert len(held) == 12
     return list(map(encode, held))
 
@@ -129,6 +130,7 @@ def test_a_missing_file(name: str, tmp_path: Path) -> None:
         "sft": ["--model", str(tiny.model()), "-o", str(tmp_path / "run")],
         "ingest": ["coco"],
         "compare": [str(DATA / "scenes.jsonl")],
+        "export": ["--format", "llava"],
     }.get(name, [])
     process = start(name, *more, "nowhere.jsonl")
     assert (process.returncode, process.stdout) == (1, b"")

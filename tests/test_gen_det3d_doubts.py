@@ -12,8 +12,8 @@ from room import write_scene
 from support import generated, generator
 from test_gen_det3d import APART, CAMERA, HEIGHT, TASKS, WIDTH, random_room, text
 from vstkit.geometry.dialects import parse_boxes
-from vstkit.records import Sample
 from vstkit.naming import alike, is_a
+from vstkit.records import Sample
 from vstkit.validation import parse
 
 Record = dict[str, Any]
