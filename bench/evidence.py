@@ -26,7 +26,7 @@ ROUNDS = 15
 
 
 def room(folder: Path) -> list[dict[str, Any]]:
-    """One scene with two views, written to `folder`."""
+    """One scene with eight views, written to `folder`."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from room import look_at, write_scene
 
@@ -35,7 +35,7 @@ def room(folder: Path) -> list[dict[str, Any]]:
         [rng.uniform([-3, -1, 1], [3, 1, 6], (30, 3)), rng.uniform(0.1, 0.8, (30, 3)), 360 * rng.random((30, 3))]
     )
     camera = (525.0, 525.0, 319.5, 239.5)
-    views = [(camera, 640, 480, None), (camera, 640, 480, look_at((-1, -1, 0), (0, 0, 3)))]
+    views = [(camera, 640, 480, look_at((x / 2, -1, 0), (0, 0, 3))) for x in range(-4, 4)]
     return [write_scene(folder, boxes, [f"thing{i}" for i in range(30)], views)]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -58,8 +60,8 @@ def annotate(record: dict[str, Any], tally: Counter[str], *, root: str = ".") ->
     scene = parse(record, Scene)
     seen: list[list[dict[str, Any]]] = [[] for _ in scene.objects]
     views = []
-    for index, view in enumerate(record["views"]):
-        method, found = measure(scene, index, root)
+    for index, (view, read) in enumerate(zip(record["views"], ahead(scene, root), strict=True)):
+        method, found = measure(scene, index, root, read)
         tally[f"views by {method}"] += 1
         views.append({**view, "evidence": method})
         for held, one in zip(seen, found, strict=True):
@@ -67,6 +69,31 @@ def annotate(record: dict[str, Any], tally: Counter[str], *, root: str = ".") ->
                 held.append(msgspec.to_builtins(one))
     things = [{**thing, "seen": held} for thing, held in zip(record.get("objects", []), seen, strict=True)]
     return [{**record, "views": views, **({"objects": things} if things else {})}]
+
+
+def ahead(scene: Scene, root: str = ".") -> Iterator[images.Read]:
+    """For each view a reader of its maps, which a thread reads while the view before is looked at.
+
+    Decoding leaves the interpreter free, so that where there is a core for it the looking costs no time of its own.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    maps = [
+        [held.path for held in (view.depth, view.instances) if held is not UNSET and view.evidence is UNSET]
+        for view in scene.views
+    ]
+    if sum(map(bool, maps)) < 2:
+        yield from [images.read_map] * len(maps)
+        return
+    with ThreadPoolExecutor(1) as thread:
+        begun = {path: thread.submit(images.read_map, path, root) for path in maps[0]}
+        for paths in [*maps[1:], []]:
+            now, begun = begun, {path: thread.submit(images.read_map, path, root) for path in paths}
+            yield partial(_read, now)
+
+
+def _read(begun: dict[str, Future[Array]], path: str, root: str) -> Array:
+    return begun[path].result() if path in begun else images.read_map(path, root)
 
 
 def look(

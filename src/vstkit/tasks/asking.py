@@ -269,8 +269,8 @@ def _all(
     min_share: float,
     min_fraction: float,
 ) -> Iterator[Sample]:
-    for index in range(len(scene.views)):
-        read = cache(images.read_map)  # once for evidence and tasks; forgotten with the view
+    for index, read_ahead in enumerate(evidence.ahead(scene, root)):
+        read = cache(read_ahead)  # once for evidence and tasks; forgotten with the view
         present = evidence.look(scene, index, root, min_share=min_share, min_fraction=min_fraction, read=read)
         sight = Sight(record, scene, index, root, read, present, askable(present, tally))
         for name, task in tasks.items():
