@@ -23,6 +23,10 @@ DESCRIPTION
     nothing is found, samples are made without pictures, to score against, and counted. Files of answers alone
     ({id: answer}) serve for that, too.
 
+    Conversations are read from JSON, JSON lines or parquet: turns, and pictures where the tags are; those that no tag
+    places stand before the first question. Their pictures are found as those of benchmarks are, and have to be there.
+    Frames that no rate is told of were taken --fps a second, by default 2. What has no id is named by what it says.
+
 INPUT
     Folders and files in the layout of FORMAT. Streams: one scene is in memory at a time. Only a single file that
     describes all scenes (omni3d, coco, vsi-meta, embodiedscan, the info files of sunrgbd) is loaded whole, which takes
@@ -30,7 +34,7 @@ INPUT
     xlsx and parquet need pip install 'vstkit[bench]'.
 
 OUTPUT
-    Scene records; of bench sample records.
+    Scene records; of bench and of conversations (llava, sharegpt, ms-swift, vst, verl, parquet) sample records.
 
 EXAMPLES
     A folder of RGB-D frames with a trajectory:
@@ -85,7 +89,7 @@ def command(
         str | None, typer.Option("--poses", metavar="FILE", help="Trajectory, where rgbd finds several.")
     ] = None,
     images: Annotated[
-        str | None, typer.Option("--images", metavar="DIR", help="Pictures, if coco or bench has them elsewhere.")
+        str | None, typer.Option("--images", metavar="DIR", help="Folder of the pictures, if they lie elsewhere.")
     ] = None,
     data: Annotated[
         str | None, typer.Option("--data", metavar="DIR", help="Data sets that embodiedscan's files are of.")

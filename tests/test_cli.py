@@ -155,6 +155,7 @@ def test_options_are_long_and_explained() -> None:
 
 # Where one name has to stand for two things, and why.
 DIFFERENT = {
+    "--format": "of rows for export, of answers for reward",
     "--output": "a folder for sft, a file everywhere else",
     "--min-gap": "what is clear by default depends on what is compared",
     "--min-ratio": "likewise",

@@ -38,6 +38,8 @@ COMMANDS = {
         "render": "Write the images that recipes describe.",
         "stats": "Count what is in records.",
         "show": "See records, in a browser or as pictures.",
+        "mix": "Mix sources of samples by a recipe.",
+        "export": "Write samples as other trainers read them.",
         "pack": "Fill training sequences with samples.",
     },
     "Training": {

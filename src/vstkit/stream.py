@@ -130,6 +130,10 @@ class Stream:
             place = {"kind": "reject", "id": record["id"], "file": "", "line": 0}
             self._rejects.write(encode({**place, "error": error, "record": record}))
 
+    def write_bytes(self, data: bytes) -> None:
+        """Write a piece of a file that is no lines at all."""
+        self._output.write(data)
+
     def write_text(self, text: str) -> None:
         """Write lines that are no records."""
         self._output.write(text.encode() + b"\n")

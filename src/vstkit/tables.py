@@ -151,7 +151,7 @@ def _parquet(path: str) -> Iterator[Row]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
-        raise UsageError(f"{path}: parquet files need pyarrow: pip install 'vstkit[bench]'") from None
+        raise UsageError(f"{path}: parquet files need pyarrow: pip install 'vstkit[parquet]'") from None
     try:
         with parquet.ParquetFile(path) as file:
             for i in range(file.metadata.num_row_groups):
