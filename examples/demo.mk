@@ -33,7 +33,7 @@ $(OUT)/scenes.jsonl: $(SCENES)
 
 # One pipe, two generators: -k passes the scenes on.
 $(OUT)/samples.jsonl: $(OUT)/scenes.jsonl
-	vstkit gen-depth -k --per-view 1 $< | vstkit gen-det3d --tasks det3d --per-view 100 -o $@
+	vstkit gen-depth -k --tasks depth-nearest --per-view 3 $< | vstkit gen-det3d --tasks det3d --per-view 100 -o $@
 
 $(OUT)/det3d.jsonl: $(OUT)/samples.jsonl
 	grep '"task":"det3d"' $< > $@

@@ -739,7 +739,8 @@ def test_whatever_stands_in_a_file_is_read_or_told(tmp_path: Path, name: str) ->
 
 def test_every_format_has_a_summary_and_unknown_ones_are_told() -> None:
     assert {"omni3d", "sunrgbd", "arkitscenes", "vsi-meta", "scannet", "frames"} <= set(datasets.FORMATS)
-    assert all(module.isidentifier() and len(summary) < 100 for module, summary in datasets.FORMATS.values())
+    assert all(module.replace(".", "").isidentifier() for module, _ in datasets.FORMATS.values())
+    assert all(len(summary) < 100 for _, summary in datasets.FORMATS.values())
     with pytest.raises(UsageError, match=r"expected one of omni3d, .*, got kitti"):
         datasets.reader("kitti")
 

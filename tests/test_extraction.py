@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support import DATA, shared
+from support import shared
 from vstkit.errors import UsageError
 from vstkit.scoring import extraction
 from vstkit.scoring.extraction import RULES, letter
@@ -28,12 +28,12 @@ TEXTS = st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=30).map("".jo
 
 
 def golden() -> list[dict[str, str]]:
-    """The rows of tests/data/letters.txt, "" for what is not found.
+    """The rows of tests/tables/letters.txt, "" for what is not found.
 
     The texts were put to the real functions of each scorer, or to restatements of their code; the column `strict` is
     what a careful reader says.
     """
-    lines = (DATA / "letters.txt").read_text(encoding="utf-8").splitlines()
+    lines = (Path(__file__).parent / "tables" / "letters.txt").read_text(encoding="utf-8").splitlines()
     head, *rows = ([cell.strip() for cell in line.split(" | ")] for line in lines)
     table = [dict(zip(head, row, strict=True)) for row in rows]
     empty = {"-": "", '""': ""}

@@ -344,7 +344,8 @@ def test_interrupt() -> None:
         began = time.monotonic()
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=30)
-        assert (out, err, child.returncode) == ("echo q0\ninterrupted\n", "", 0)
+        slow = [line for line in err.splitlines() if not line.startswith("Executing <")]  # told on a busy machine
+        assert (out, slow, child.returncode) == ("echo q0\ninterrupted\n", [], 0)
         assert time.monotonic() - began < 5
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -187,5 +188,6 @@ def _opened(path: str, root: str) -> Iterator[Image.Image]:
         raise DataError(f"{path}: refused: the header claims more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
     except FileNotFoundError:
         raise DataError(f"{path}: no such file (relative paths start from --root)") from None
-    except (OSError, SyntaxError, EOFError, ValueError) as e:  # PIL raises all of these on broken files
+    # PIL raises all of these on broken files.
+    except (OSError, SyntaxError, EOFError, TypeError, ValueError, struct.error) as e:
         raise DataError(f"{path}: cannot be read: {e}") from e
