@@ -7,7 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +15,51 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import real_processor
+import tiny
 from vstkit.errors import DataError
 from vstkit.models import vision
 from vstkit.models.chat import Chat
+from vstkit.training.rope import rope_index
+from vstkit.turns import THINKING_PROMPT
 
 SIZES = {"wide.png": (400, 90), "tall.png": (61, 233), "small.png": (9, 13), "odd.png": (127, 85)}
+FRAMES = [f"frame{i}.png" for i in range(5)]
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
-    for name, (width, height) in SIZES.items():
+    for name, (width, height) in {**SIZES, **dict.fromkeys(FRAMES, (160, 120))}.items():
         Image.fromarray(rng.integers(0, 255, (height, width, 3), dtype=np.uint8)).save(folder / name)
     return folder
 
 
-def sample(images: list[str], *turns: str, system: str = "") -> dict[str, Any]:
-    """Turns alternate between user and assistant; the images come first."""
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Tiny models of both families, with a rule for videos of their own as those of the hub have."""
+    folders = {}
+    for arch, bounds in {"qwen2_5_vl": (4 * 784, 9 * 784), "qwen3_vl": (4096, 60_000)}.items():
+        folder = shutil.copytree(tiny.model(arch), tmp_path_factory.mktemp("models") / arch)
+        rule = json.loads((folder / "preprocessor_config.json").read_text())
+        size = dict(zip(("shortest_edge", "longest_edge"), bounds, strict=True))
+        kept = {key: rule[key] for key in ("patch_size", "merge_size", "temporal_patch_size")}
+        (folder / "video_preprocessor_config.json").write_text(json.dumps({**kept, "size": size}))
+        folders[arch] = folder
+    return folders
+
+
+def sample(images: list[str], *turns: str, system: str = "", videos: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Turns alternate between user and assistant; the images come first, then the videos."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     for number, text in enumerate(turns):
-        content: list[dict[str, str]] = [{"type": "image"} for _ in images] if number == 0 else []
+        content: list[dict[str, str]] = []
+        if number == 0:
+            content = [*({"type": "image"} for _ in images), *({"type": "video"} for _ in videos)]
         content.append({"type": "text", "text": text})
         messages.append({"role": ("user", "assistant")[number % 2], "content": content})
-    return {"kind": "sample", "id": "s", "images": images, "messages": messages}
+    return {"kind": "sample", "id": "s", "images": images, "videos": list(videos), "messages": messages}
 
 
 SAMPLES = {
@@ -49,54 +70,65 @@ SAMPLES = {
     "beyond ASCII": sample(["small.png"], "Où est l’été? 椅子 🙂", "là-bas — 桌子 ①"),
     "system": sample(["odd.png"], "Where?", "here", system="Be brief."),
     "repeated": sample(["odd.png", "odd.png"], "Twice?", "yes\n\nindeed  "),
+    "thinking": sample(["odd.png"], "Where?", "<think>It is\n there.</think> there", system=THINKING_PROMPT),
+    "ten turns": sample(["odd.png"], *(f"question {i // 2}?" if i % 2 == 0 else f"No. {i}" for i in range(20))),
+    "video": sample([], "What moves?", "the door", videos=[{"frames": FRAMES[:4], "fps": 2}]),
+    "video, odd frames": sample([], "When?", "never", videos=[{"frames": FRAMES, "fps": 3}]),
+    "video of one frame": sample([], "When?", "now", videos=[{"frames": FRAMES[:1], "fps": 0.7}]),
+    "image and videos": sample(
+        ["tall.png"],
+        "Same?",
+        "yes",
+        "Sure?",
+        "no",
+        videos=[{"frames": FRAMES[:3], "fps": 1}, {"frames": ["odd.png", "odd.png"], "fps": 29.97}],
+    ),
 }
 
 
-@cache
-def processor(folder: Path) -> Any:
-    """The model's real processor, less the video part, which alone needs torchvision."""
-    from transformers import AutoConfig, AutoTokenizer
-    from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
-    from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
-    from transformers.processing_utils import ProcessorMixin
-
-    real = {"qwen2_5_vl": Qwen2_5_VLProcessor, "qwen3_vl": Qwen3VLProcessor}
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-
-    class ImageOnly(real[AutoConfig.from_pretrained(folder).model_type]):  # type: ignore[misc]
-        @classmethod
-        def get_attributes(cls) -> list[str]:
-            return ["image_processor", "tokenizer"]
-
-        def __init__(self, image_processor: Any, tokenizer: Any) -> None:
-            self.image_token, self.video_token = "<|image_pad|>", "<|video_pad|>"
-            self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
-            self.video_token_id = tokenizer.convert_tokens_to_ids(self.video_token)
-            self.vision_start_token_id = tokenizer.convert_tokens_to_ids("<|vision_start|>")
-            self.vision_end_token_id = tokenizer.convert_tokens_to_ids("<|vision_end|>")
-            ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=tokenizer.chat_template)
-
-    return ImageOnly(vision.image_processor(folder), tokenizer)
-
-
-def reference(folder: Path, messages: list[dict[str, Any]], images: list[Image.Image], generation: bool) -> Any:
-    made = processor(folder)
-    text = made.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation)
-    return made(text=[text], images=images or None, return_tensors="np")
+def reference(folder: Path, record: dict[str, Any], root: Path, generation: bool) -> Any:
+    """What transformers' own processor makes of a sample."""
+    messages = record["messages"][:-1] if generation else record["messages"]
+    images = [Image.open(root / name) for name in record["images"]]
+    videos = [
+        (np.stack([np.asarray(Image.open(root / name)) for name in video["frames"]]), video["fps"])
+        for video in record.get("videos", [])
+    ]
+    return real_processor.encoded(folder, messages, images, videos, generation)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("generation", [False, True])
-def test_tokens_equal_the_real_processor(tiny_model: Path, root: Path, name: str, generation: bool) -> None:
+def test_tokens_equal_the_real_processor(models: dict[str, Path], root: Path, name: str, generation: bool) -> None:
+    for folder in models.values():
+        record = SAMPLES[name]
+        expected = reference(folder, record, root, generation)
+        encoded = Chat(folder).encode(record, str(root), generation=generation)
+        assert encoded.ids == expected["input_ids"][0].tolist()
+        for found, key in ((encoded.images, "image_grid_thw"), (encoded.videos, "video_grid_thw")):
+            assert [list(grid) for grid in found] == (expected[key].tolist() if found else [])
+        if not generation:
+            assert Chat(folder).count(record, str(root)) == (encoded.length, encoded.targets)
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if "video" in name])
+def test_runs_are_what_rope_index_takes(models: dict[str, Path], root: Path, name: str) -> None:
     record = SAMPLES[name]
-    images = [Image.open(root / path) for path in record["images"]]
-    messages = record["messages"][:-1] if generation else record["messages"]
-    expected = reference(tiny_model, messages, images, generation)
-
-    encoded = Chat(tiny_model).encode(record, str(root), generation=generation)
-
-    assert encoded.ids == expected["input_ids"][0].tolist()
-    assert [list(grid) for grid in encoded.grids] == (expected["image_grid_thw"].tolist() if images else [])
+    for arch, folder in models.items():
+        chat = Chat(folder)
+        encoded = chat.encode(record, str(root))
+        visual = np.isin(encoded.ids, [chat.image_id, chat.video_id])
+        positions = rope_index(visual, encoded.grids, chat.rule.merge, encoded.intervals)
+        assert positions.shape == (3, encoded.length)
+        frames = sum(t for t, _, _ in encoded.videos)
+        if arch == "qwen3_vl":
+            assert len(encoded.grids) == len(record["images"]) + frames
+            assert set(encoded.intervals) == {1.0}
+        else:
+            assert sorted(encoded.grids) == sorted(encoded.images + encoded.videos)
+            seconds = reference(folder, record, root, False)["second_per_grid_ts"]
+            ticks = [i for i, grid in zip(encoded.intervals, encoded.grids, strict=True) if grid in encoded.videos]
+            assert ticks == pytest.approx([4 * float(s) for s in seconds])
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -109,17 +141,20 @@ def test_trained_tokens_are_the_answers_and_their_stops(tiny_model: Path, root: 
     assert encoded.targets == sum(end - start for start, end in encoded.spans) > 0
 
 
-def test_random_conversations_equal_the_real_processor(tiny_model: Path, root: Path) -> None:
+def test_random_conversations_equal_the_real_processor(models: dict[str, Path], root: Path) -> None:
     rng = random.Random(0)
-    chat = Chat(tiny_model)
-    alphabet = ["chair", "12.5", " ", "\n", "  ", "é", '{"', '"]}', "<|", "1", "-0.3", "\t", "床", "'s", "im_end"]
-    for _ in range(30):
-        images = rng.choices(list(SIZES), k=rng.randrange(3))
-        turns = ["".join(rng.choices(alphabet, k=rng.randrange(1, 12))) for _ in range(2 * rng.randrange(1, 3))]
-        record = sample(images, *turns)
-        opened = [Image.open(root / path) for path in images]
-        expected = reference(tiny_model, record["messages"], opened, generation=False)
-        assert chat.encode(record, str(root)).ids == expected["input_ids"][0].tolist(), turns
+    alphabet = ["chair", "12.5", " ", "\n", "  ", "é", '{"', '"]}', "<|", "1", "-0.3", "\t", "床", "'s", "im_end", "½"]
+    for folder in models.values():
+        chat = Chat(folder)
+        for _ in range(30):
+            images = rng.choices(list(SIZES), k=rng.randrange(3))
+            turns = ["".join(rng.choices(alphabet, k=rng.randrange(1, 12))) for _ in range(2 * rng.randrange(1, 4))]
+            frames = [FRAMES[: rng.randrange(1, 6)] for _ in range(rng.randrange(2))]
+            record = sample(images, *turns, videos=[{"frames": f, "fps": rng.choice([0.5, 2, 29.97])} for f in frames])
+            rng.shuffle(record["messages"][0]["content"])
+            encoded = chat.encode(record, str(root))
+            assert encoded.ids == reference(folder, record, root, False)["input_ids"][0].tolist(), record
+            assert chat.count(record, str(root)) == (encoded.length, encoded.targets), record
 
 
 def test_content_may_be_a_plain_string(root: Path, tiny_model: Path) -> None:
@@ -162,8 +197,17 @@ def test_wrong_records_are_refused_by_field(tiny_model: Path, root: Path) -> Non
         chat.encode({**good, "images": ["odd.png", "odd.png"]}, str(root))
     with pytest.raises(DataError, match=r"^images\[0\]: .*gone\.png"):
         chat.encode({**good, "images": ["gone.png"]}, str(root))
-    with pytest.raises(DataError, match=r"^videos: "):
+    with pytest.raises(DataError, match=r"^videos: expected 0, as the messages show, got 1$"):
         chat.encode({**good, "videos": [{"frames": ["odd.png"], "fps": 1}]}, str(root))
+    film = {"frames": ["odd.png", "wide.png"], "fps": 1}
+    with pytest.raises(
+        DataError, match=r"^videos\[0\]\.frames\[1\]: expected 127 x 85 pixels, as before, got 400 x 90$"
+    ):
+        chat.encode(sample([], "When?", "now", videos=[film]), str(root))
+    with pytest.raises(DataError, match=r"^videos\[0\]\.frames\[0\]: .*gone\.png"):
+        chat.encode(sample([], "When?", "now", videos=[{**film, "frames": ["gone.png"]}]), str(root))
+    with pytest.raises(DataError, match=r"^videos\[0\]\.frames: expected at least one"):
+        chat.encode(sample([], "When?", "now", videos=[{**film, "frames": []}]), str(root))
     with pytest.raises(DataError, match="turn of the assistant"):
         chat.encode({**good, "messages": good["messages"][:1]}, str(root))
     for token in ("<|image_pad|>", "<|im_end|>"):
@@ -181,17 +225,23 @@ def test_a_template_that_rewrites_earlier_turns_is_refused(tmp_path: Path, tiny_
 
 def test_fingerprint_follows_what_makes_the_tokens(tmp_path: Path, tiny_model: Path) -> None:
     folder = shutil.copytree(tiny_model, tmp_path / "model")
-    same = Chat(tiny_model).fingerprint
+    chat = Chat(tiny_model)
+    same = chat.fingerprint
     assert Chat(folder).fingerprint == same
     (folder / "model.safetensors").write_bytes(b"other weights")
     assert Chat(folder).fingerprint == same
 
     rule = json.loads((folder / "preprocessor_config.json").read_text())
     (folder / "preprocessor_config.json").write_text(json.dumps({**rule, "max_pixels": 10**6}))
-    assert Chat(folder).fingerprint != same
+    assert chat.unlike(Chat(folder).fingerprint) == "another rule for images and videos"
     (folder / "preprocessor_config.json").write_text(json.dumps(rule))
+    assert chat.unlike(Chat(folder).fingerprint) == ""
+    (folder / "video_preprocessor_config.json").write_text(
+        json.dumps({"size": {"shortest_edge": 1, "longest_edge": 2}})
+    )
+    assert chat.unlike(Chat(folder).fingerprint) == "another rule for images and videos"
     (folder / "chat_template.jinja").write_text("{{ messages }}")
-    assert Chat(folder).fingerprint != same
+    assert chat.unlike(Chat(folder).fingerprint) == "another tokenizer or chat template"
 
 
 def test_the_template_is_found_where_hub_models_keep_it(tmp_path: Path, tiny_model: Path, root: Path) -> None:

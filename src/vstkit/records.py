@@ -253,6 +253,9 @@ class Prediction(_Conversation, kw_only=True, tag_field="kind", tag="prediction"
     """A sample and what a model said to it."""
 
     response: str
+    thought: str | UnsetType = UNSET
+    draw: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    cut: bool | UnsetType = UNSET
     boxes3d: list[LabelledBox] | UnsetType = UNSET
 
 
@@ -279,6 +282,7 @@ class Pack(_Record, tag_field="kind", tag="pack"):
     targets: Annotated[int, Meta(ge=0)]
     model: str
     samples: list[Sample]
+    squares: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
 
 
 class Reject(_Record, tag_field="kind", tag="reject"):
