@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
+import re
 from collections.abc import Callable
+from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -20,48 +16,17 @@ import pytest
 from PIL import Image
 
 import tiny
-from vstkit.errors import DataError, UsageError
-from vstkit.models import vision
+from packed import SAMPLES, packed, pictures, sample, write
+from vstkit.errors import DataError
 from vstkit.models.chat import Chat
-from vstkit.packing import Sized, pack, pack_record
-from vstkit.training import data, launch
+from vstkit.models.pixels import Patches
+from vstkit.training import data, launch, runs
 from vstkit.training.rope import rope_index
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("images")
-    rng = np.random.default_rng(0)
-    for name, (width, height) in {"a.png": (200, 90), "b.png": (61, 133), "c.png": (84, 84)}.items():
-        Image.fromarray(rng.integers(0, 255, (height, width, 3), dtype=np.uint8)).save(folder / name)
-    return str(folder)
-
-
-def sample(name: str, images: list[str], question: str, answer: str) -> dict[str, Any]:
-    content = [*({"type": "image"} for _ in images), {"type": "text", "text": question}]
-    messages = [{"role": "user", "content": content}, {"role": "assistant", "content": answer}]
-    return {"kind": "sample", "id": name, "images": images, "messages": messages}
-
-
-SAMPLES = [
-    sample("one", ["a.png"], "Which object is closer?", "A"),
-    sample("two", ["b.png", "c.png"], "Detect the chair.", '[{"bbox_3d": [0.12, -3.45, 1.0], "label": "chair"}]'),
-    sample("text", [], "yes or no?", "no"),
-    sample("three", ["c.png", "a.png", "c.png"], "The lamp?", "It is to the left of the table, 1.25 meters away."),
-]
-
-
-def packed(samples: list[dict[str, Any]], chat: Chat, root: str, capacity: int = 4096) -> list[dict[str, Any]]:
-    sized = []
-    for record in samples:
-        encoded = chat.encode(record, root)
-        sized.append(Sized(record, encoded.length, encoded.targets))
-    return [pack_record(group, chat.fingerprint) for group in pack(sized, capacity)]
-
-
-def write(path: Path, records: list[dict[str, Any]]) -> str:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return str(path)
+    return pictures(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +59,7 @@ def separate_loss(model: Any, chat: Chat, record: dict[str, Any], root: str) -> 
     inputs: dict[str, Any] = {"input_ids": ids, "mm_token_type_ids": (ids == chat.image_id).int()}
     if record["images"]:
         images = [Image.open(Path(root) / name) for name in record["images"]]
-        values, grids = vision.pixels(vision.image_processor(chat.folder), images)
+        values, grids = Patches(chat.folder).values([image.convert("RGB") for image in images])
         inputs |= {"pixel_values": torch.from_numpy(values), "image_grid_thw": torch.tensor(grids)}
     logits = model(**inputs).logits
     return torch.nn.functional.cross_entropy(logits[0, :-1], labels[0, 1:], ignore_index=-100, reduction="sum")
@@ -109,7 +74,7 @@ def test_packed_loss_and_gradients_equal_separate_ones(
 ) -> None:
     import torch
 
-    from vstkit.training import attention, worker
+    from vstkit.training import attention, losses
 
     chat = Chat(tiny_model)
     plain = models(tiny_model, "sdpa")
@@ -121,7 +86,7 @@ def test_packed_loss_and_gradients_equal_separate_ones(
     (record,) = packed(SAMPLES, chat, root)
     model = models(tiny_model, attention.register())
     batch = data.collate(record, chat, data.Pixels(tiny_model, root), root)
-    loss = worker.loss_sum(model, batch)
+    loss = losses.loss_sum(model, batch)
     loss.backward()
     found = gradients(model)
 
@@ -134,24 +99,24 @@ def test_packed_loss_and_gradients_equal_separate_ones(
     with torch.no_grad():
         one_text = {**batch, "position_ids": batch["position_ids"].copy()}
         one_text["position_ids"][0, 0] = np.arange(batch["input_ids"].shape[1])
-        leaking = worker.loss_sum(model, one_text)
+        leaking = losses.loss_sum(model, one_text)
         assert abs(float(leaking) - separate.item()) / targets > 1e-2
         with pytest.raises(ValueError, match=r"\(4, 1, L\)"):
-            worker.loss_sum(model, {**batch, "position_ids": batch["position_ids"][1:]})
+            losses.loss_sum(model, {**batch, "position_ids": batch["position_ids"][1:]})
 
 
 def test_gradients_are_the_same_with_checkpointing(root: str, models: Callable[[Path, str], Any]) -> None:
-    from vstkit.training import attention, worker
+    from vstkit.training import attention, losses
 
     folder = tiny.model()
     chat = Chat(folder)
     batch = data.collate(packed(SAMPLES, chat, root)[0], chat, data.Pixels(folder, root), root)
     model = models(folder, attention.register())
-    worker.loss_sum(model, batch).backward()
+    losses.loss_sum(model, batch).backward()
     expected = gradients(model)
     model.zero_grad()
     model.gradient_checkpointing_enable({"use_reentrant": False})
-    worker.loss_sum(model, batch).backward()
+    losses.loss_sum(model, batch).backward()
     assert all(
         float((grad - expected[name]).norm()) <= 1e-5 * float(expected[name].norm())
         for name, grad in gradients(model).items()
@@ -161,20 +126,20 @@ def test_gradients_are_the_same_with_checkpointing(root: str, models: Callable[[
 def test_a_pack_without_images_or_samples_still_runs_the_whole_model(
     tiny_model: Path, root: str, models: Callable[[Path, str], Any]
 ) -> None:
-    from vstkit.training import attention, worker
+    from vstkit.training import attention, losses
 
     chat = Chat(tiny_model)
     model = models(tiny_model, attention.register())
     pixels = data.Pixels(tiny_model, root)
     (text_only,) = packed([SAMPLES[2]], chat, root)
-    loss = worker.loss_sum(model, data.collate(text_only, chat, pixels, root))
+    loss = losses.loss_sum(model, data.collate(text_only, chat, pixels, root))
     assert loss.item() == pytest.approx(
         separate_loss(models(tiny_model, "sdpa"), chat, SAMPLES[2], root).item(), abs=1e-4
     )
     loss.backward()
     assert all(p.grad is not None for p in model.parameters())
     model.zero_grad()
-    empty = worker.loss_sum(model, data.collate({"samples": [], "targets": 0}, chat, pixels, root))
+    empty = losses.loss_sum(model, data.collate({"samples": [], "targets": 0}, chat, pixels, root))
     empty.backward()
     assert empty.item() == 0
     assert all(float(p.grad.abs().max()) == 0 for p in model.parameters())
@@ -234,22 +199,6 @@ def test_batches_have_the_documented_shapes(root: str) -> None:
     assert len(batch["pixel_values"]) == batch["image_grid_thw"].prod(axis=1).sum()
 
 
-def test_a_picture_asked_about_twice_is_prepared_once(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[Any] = []
-    real = vision.pixels
-    monkeypatch.setattr(vision, "pixels", lambda *given: opened.append(given) or real(*given))
-    pixels = data.Pixels(tiny.model(), root)
-    first = pixels("a.png")
-    assert pixels("a.png")[0] is first[0]
-    pixels({"path": "a.png", "ops": [{"op": "crop", "box": [0, 0, 90, 90]}]})
-    assert len(opened) == 2
-
-    small = data.Pixels(tiny.model(), root, limit=first[0].nbytes)
-    for name in ("a.png", "b.png", "a.png"):
-        small(name)
-    assert len(opened) == 5
-
-
 def test_every_epoch_sees_every_pack_once_in_a_new_order() -> None:
     plan = list(islice(data.steps(10, 4, seed=0), 6))
     assert [(epoch, len(step)) for epoch, step in plan] == [(0, 4), (0, 4), (0, 2), (1, 4), (1, 4), (1, 2)]
@@ -284,20 +233,18 @@ def test_packs_are_read_by_number_and_bad_ones_named(tmp_path: Path, root: str, 
     assert [packs[i] for i in range(len(packs))] == [*records, bad, short]
     assert packs.lengths[:2] == [record["length"] for record in records]
 
-    pixels = data.Pixels(chat.folder, root)
-
-    def prepare(record: dict[str, Any]) -> data.Batch:
-        return data.collate(record, chat, pixels, root)
-
-    stream = data.batches(packs, [1, None, 0, 2], prepare, workers)
-    assert next(stream)["input_ids"].tolist() == prepare(records[1])["input_ids"].tolist()
-    assert next(stream)["labels"].tolist() == [[-100, -100]]
-    assert next(stream)["input_ids"].shape == (1, records[0]["length"])
-    message = rf"^{name}:3: samples\[1\]\.images\[0\]: .*gone\.png.* \(sample lost\) \(pack {bad['id']}\)$"
+    prepare = partial(data.prepare, chat=chat, pixels=data.Pixels(chat.folder, root), root=root)
+    stream = data.batches(packs, [1, None, 0, 2, 3], prepare, workers)
+    assert next(stream)[0]["input_ids"].tolist() == prepare(records[1])[0]["input_ids"].tolist()
+    assert next(stream)[0]["labels"].tolist() == [[-100, -100]]
+    assert next(stream)[0]["input_ids"].shape == (1, records[0]["length"])
+    _, about = next(stream)
+    assert (about["tasks"], about["left_out"]) == ([records[0]["samples"][0].get("task", "")], 1)
+    (reason,) = about["lost"]
+    assert re.match(rf"^{name}:3: samples\[1\]\.images\[0\]: .*gone\.png.* \(sample lost\)$", reason)
+    message = rf"^{name}:4: targets: expected {records[0]['targets']}, .*, got 1 \(pack {short['id']}\)$"
     with pytest.raises(DataError, match=message):
         next(stream)
-    with pytest.raises(DataError, match=rf"^{name}:4: targets: expected {records[0]['targets']}, .*, got 1 "):
-        next(data.batches(packs, [3], prepare, 0))
 
 
 def test_files_that_are_no_packs_are_refused_by_line(tmp_path: Path) -> None:
@@ -317,85 +264,13 @@ def test_files_that_are_no_packs_are_refused_by_line(tmp_path: Path) -> None:
         data.Packs([write(tmp_path / "empty.jsonl", [])], "f")
 
 
-def test_the_command_line_is_the_launchers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DS_ACCELERATOR", "cpu")
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    argv, env = launch.command("runs/sft", processes=2)
-    assert argv[1:3] == ["-m", "deepspeed.launcher.launch"]
-    assert argv[-2:] == ["vstkit.training.worker", "runs/sft/run.json"]
-    assert env == {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
-    assert launch.command("runs/sft", processes=2)[0] == argv
-    assert launch.command("runs/other", processes=2)[0] != argv
-    hosts, _ = launch.command("runs/sft", hostfile="hosts")
-    assert hosts[1:4] == ["-m", "deepspeed.launcher.runner", "--hostfile=hosts"]
-
-    monkeypatch.setenv("DS_ACCELERATOR", "cuda")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
-    assert launch.command("runs/sft", processes=2)[1] == {}
-    with pytest.raises(UsageError, match="--gpus: expected at most 2"):
-        launch.command("runs/sft", processes=3)
-
-
-def test_run_folders_are_checked_before_anything_starts(tmp_path: Path) -> None:
-    model = str(tiny.model())
-    packs = write(tmp_path / "packs.jsonl", [])
-    with pytest.raises(DataError, match="no such folder"):
-        launch.write_run(str(tmp_path / "run"), packs=[packs], model=str(tmp_path / "none"))
-    with pytest.raises(DataError, match=r"none\.jsonl: no such file"):
-        launch.write_run(str(tmp_path / "run"), packs=["none.jsonl"], model=model)
-    with pytest.raises(UsageError, match="--zero: expected 1, 2 or 3, got 0"):
-        launch.write_run(str(tmp_path / "run"), packs=[packs], model=model, zero=0)
-    with pytest.raises(DataError, match="already holds a trained model"):
-        launch.write_run(model, packs=[packs], model=model)
-    assert not (tmp_path / "run").exists()
-    path = launch.write_run(str(tmp_path / "run"), packs=[packs], model=model, lr=1e-3, argv=["a b", "c"])
-    run = json.loads(path.read_text())
-    assert (run["lr"], run["vision_lr"], run["command"], run["global_batch"]) == (1e-3, 5e-6, "'a b' c", 128)
-
-
-def test_launching_needs_no_torch() -> None:
-    code = "import sys; from vstkit.training import launch; launch.command('run'); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_the_launcher_ends_with_its_childs_status_and_takes_signals() -> None:
-    def script(code: str) -> int:
-        return launch.run([sys.executable, "-c", code], {"GIVEN": "7"})
-
-    assert script("import os, sys; sys.exit(int(os.environ['GIVEN']))") == 7
-    assert script("import os; os.kill(os.getpid(), 9)") == 128 + 9
-    assert script("import sys; sys.exit(-9)") == 128 + 9  # how DeepSpeed's launcher says that a rank was killed
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
-    assert script("import time; time.sleep(60)") == 128 + signal.SIGTERM
-    timer.join()
-
-
-def test_what_the_launcher_started_ends_with_it() -> None:
-    code = (
-        "import subprocess, sys; from vstkit.training import launch\n"
-        "child = 'import os, time; print(os.getpid(), file=sys.stderr, flush=True); time.sleep(60)'\n"
-        "launch.run([sys.executable, '-c', 'import sys; ' + child], {})"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) as parent:
-        assert parent.stderr
-        pid = int(parent.stderr.readline())
-        parent.kill()
-    for _ in range(100):
-        if not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]:
-            return
-        time.sleep(0.02)
-    os.kill(pid, signal.SIGKILL)
-    raise AssertionError("the child outlived its parent")
-
-
 def trained(folder: Path, root: str, packs: list[dict[str, Any]], **options: Any) -> tuple[int, Path]:
     """Run the launcher over packs; returns the status and the run folder."""
     name = write(folder / "packs.jsonl", packs)
     output = folder / "run"
     processes = options.pop("processes", 1)
     argv, env = launch.command(str(output), processes)
-    launch.write_run(str(output), packs=[name], model=str(tiny.model()), root=root, argv=argv, **options)
+    runs.write_run(str(output), packs=[name], model=str(tiny.model()), root=root, argv=argv, **options)
     return launch.run(argv, env), output
 
 
@@ -422,6 +297,7 @@ def test_a_run_end_to_end(
     from vstkit.models import generate, loading
 
     monkeypatch.setenv("DS_ACCELERATOR", "cpu")
+    monkeypatch.setenv("PATH", "/nowhere")  # where no compiler is
     chat = Chat(tiny.model())
     records = packed([SAMPLES[1]], chat, root) + packed([SAMPLES[0], SAMPLES[2]], chat, root)
     status, output = trained(

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
-import orjson
+from typing import Any
 
 from vstkit import lineio
 from vstkit.chance import Chance
 from vstkit.errors import DataError
-from vstkit.models import vision
-from vstkit.models.chat import Chat, Encoded
 from vstkit.records import Pack
-from vstkit.training.rope import rope_index
+from vstkit.training.ahead import ahead
+from vstkit.training.collating import IGNORED, About, Batch, Pixels, collate, inputs, prepare
 from vstkit.validation import parse
 
-IGNORED = -100  # the label that torch's cross entropy leaves out
-Batch = dict[str, np.ndarray[Any, Any]]
+__all__ = ["IGNORED", "About", "Batch", "Packs", "Pixels", "batches", "collate", "inputs", "prepare", "share", "steps"]
+
+# Of the samples that a process has read, one in a hundred and this many more may be left out before a run stops: bad
+# pictures cost their samples, but a wrong --root is found at once.
+SPARE = 10
+# A visual token is at most 4 patches of 3 x 2 x 16 x 16 numbers of four bytes; what is not used takes no memory.
+ROOM_FOR_TOKEN = 4 * 3 * 2 * 16 * 16 * 4
 
 
 class Packs:
@@ -96,145 +97,39 @@ def share(step: Sequence[int], rank: int, world: int, size: int) -> list[int | N
     return own + [None] * (size - len(own))
 
 
-class Pixels:
-    """Images as a model's pixel values, prepared once while they are among the last `limit` bytes asked for."""
-
-    def __init__(self, folder: Path, root: str = ".", limit: int = 2**30) -> None:
-        self.processor = vision.image_processor(folder)
-        self._root, self._limit, self._bytes = root, limit, 0
-        self._kept: OrderedDict[bytes, tuple[np.ndarray[Any, Any], vision.Grid]] = OrderedDict()
-
-    def __call__(self, recipe: Any) -> tuple[np.ndarray[Any, Any], vision.Grid]:
-        """(patches, 3 x 2 x patch x patch) float32 and the grid of a recipe's image."""
-        from vstkit.images import open_image
-
-        key = orjson.dumps(recipe, option=orjson.OPT_SORT_KEYS)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        values, (grid,) = vision.pixels(self.processor, [open_image(recipe, self._root)])
-        self._kept[key] = values, grid
-        self._bytes += values.nbytes
-        while self._bytes > self._limit:
-            self._bytes -= self._kept.popitem(last=False)[1][0].nbytes
-        return values, grid
-
-    def blank(self) -> tuple[np.ndarray[Any, Any], vision.Grid]:
-        """The smallest image there is, one visual token of zeros."""
-        merge, patch, frames = (getattr(self.processor, n) for n in ("merge_size", "patch_size", "temporal_patch_size"))
-        return np.zeros((merge**2, 3 * frames * patch**2), dtype=np.float32), (1, merge, merge)
-
-
-def collate(pack: dict[str, Any], chat: Chat, pixels: Pixels, root: str = ".") -> Batch:
-    """One pack as the arguments of a model's forward pass, and its labels.
-
-    input_ids and labels (1, L), position_ids (4, 1, L): the text row, which is 0 where a sample starts, and the
-    three M-RoPE rows; pixel_values (patches, values) and image_grid_thw (images, 3). A label is -100 outside the
-    turns to learn and on every sample's first token, which would be predicted from the sample before.
-
-    A pack without images ends in a blank one that nothing learns from: processes whose vision tower stays idle
-    while others' runs would break ZeRO's collectives. Raises DataError, starting with the field.
-    """
-    ids: list[int] = []
-    labels: list[int] = []
-    positions, images = [], []
-    for number, sample in enumerate(pack["samples"]):
-        try:
-            encoded = chat.encode(sample, root)
-            images += _images(sample, encoded, pixels)
-        except DataError as error:
-            raise DataError(f"samples[{number}].{error} (sample {sample['id']})") from error
-        ids += encoded.ids
-        labels += _labels(encoded)
-        positions.append(_positions(encoded.ids, encoded.grids, chat))
-    if (found := sum(label != IGNORED for label in labels)) != pack["targets"]:
-        raise DataError(f"targets: expected {found}, as the samples have, got {pack['targets']}")
-    if not images:
-        images = [pixels.blank()]
-        blank = [chat.image_id, chat.stop_id]
-        ids += blank
-        labels += [IGNORED] * len(blank)
-        positions.append(_positions(blank, [images[0][1]], chat))
-    return {
-        "input_ids": np.array([ids]),
-        "labels": np.array([labels]),
-        "position_ids": np.concatenate(positions, axis=1)[:, None],
-        "pixel_values": np.concatenate([values for values, _ in images]),
-        "image_grid_thw": np.array([grid for _, grid in images]),
-    }
-
-
-def _images(sample: dict[str, Any], encoded: Encoded, pixels: Pixels) -> list[tuple[np.ndarray[Any, Any], vision.Grid]]:
-    prepared = []
-    for number, recipe in enumerate(sample.get("images") or []):
-        try:
-            values, grid = pixels(recipe)
-        except DataError as error:
-            raise DataError(f"images[{number}]: {error}") from error
-        if grid != encoded.grids[number]:
-            raise DataError(f"images[{number}]: expected a grid of {encoded.grids[number]} patches, got {grid}")
-        prepared.append((values, grid))
-    return prepared
-
-
-def _labels(encoded: Encoded) -> list[int]:
-    labels = [IGNORED] * encoded.length
-    for start, end in encoded.spans:
-        labels[start:end] = encoded.ids[start:end]
-    labels[0] = IGNORED
-    return labels
-
-
-def _positions(ids: list[int], grids: Sequence[vision.Grid], chat: Chat) -> np.ndarray[Any, Any]:
-    text = np.arange(len(ids))[None]
-    return np.concatenate([text, rope_index(np.array(ids) == chat.image_id, grids, chat.rule.merge)])
-
-
-class _Batches:
-    """What torch's DataLoader indexes. Errors are handed over as values: it would wrap a traceback around them."""
-
-    def __init__(self, packs: Packs, prepare: Callable[[dict[str, Any]], Batch]) -> None:
-        self._packs, self._prepare = packs, prepare
-
-    def __getitem__(self, index: int | None) -> Batch | DataError:
-        try:
-            if index is None:
-                return self._prepare({"samples": [], "targets": 0})
-            pack = self._packs[index]
-            try:
-                return self._prepare(pack)
-            except DataError as error:
-                raise DataError(f"{self._packs.where(index)}: {error} (pack {pack['id']})") from error
-        except DataError as error:
-            return error
-
-
 def batches(
-    packs: Packs, numbers: Sequence[int | None], prepare: Callable[[dict[str, Any]], Batch], workers: int = 1
-) -> Iterator[Batch]:
+    packs: Packs, numbers: Sequence[int | None], prepare: Callable[[dict[str, Any]], tuple[Batch, About]], workers: int
+) -> Iterator[tuple[Batch, About]]:
     """The packs of these numbers, prepared in order; None is a pack without samples.
 
-    With `workers` they are prepared ahead, in processes forked before this returns. Arrays come through a pipe, not
-    through /dev/shm, which containers keep too small for images. Raises DataError with the file and line.
+    With `workers` they are prepared ahead, in processes forked before this returns; the pixels of a batch are valid
+    until the next one is asked for (see `vstkit.training.ahead`). What `prepare` tells of samples left out begins
+    with the pack's file and line. Raises DataError with the file and line for a pack that cannot be prepared, and
+    when too many samples are left out.
     """
-    from torch.utils.data import DataLoader
-
-    loader = DataLoader(
-        cast(Any, _Batches(packs, prepare)),
-        batch_size=None,
-        sampler=cast(Any, numbers),
-        num_workers=workers,
-        collate_fn=_same,
-        multiprocessing_context="fork" if workers else None,
-    )
-    return map(_checked, iter(loader))
+    room = (max(packs.lengths) + 1) * ROOM_FOR_TOKEN
+    return _bounded(ahead(partial(_prepared, packs, prepare), numbers, workers, room, lent=["pixel_values"]))
 
 
-def _same(batch: Any) -> Any:
-    return batch
+def _prepared(
+    packs: Packs, prepare: Callable[[dict[str, Any]], tuple[Batch, About]], number: int | None
+) -> tuple[Batch, About]:
+    if number is None:
+        return prepare({"samples": [], "targets": 0, "length": 0})
+    pack = packs[number]
+    where = packs.where(number)
+    try:
+        batch, about = prepare(pack)
+    except DataError as error:
+        raise DataError(f"{where}: {error} (pack {pack['id']})") from error
+    return batch, {**about, "lost": [f"{where}: {reason}" for reason in about["lost"]]}
 
 
-def _checked(batch: Batch | DataError) -> Batch:
-    if isinstance(batch, DataError):
-        raise batch
-    return batch
+def _bounded(stream: Iterator[tuple[Batch, About]]) -> Iterator[tuple[Batch, About]]:
+    read = lost = 0
+    for batch, about in stream:
+        read += len(about["tasks"]) + about["left_out"]
+        lost += about["left_out"]
+        if lost > SPARE + read // 100:
+            raise DataError(f"{about['lost'][0]}; {lost} of {read} samples could not be used")
+        yield batch, about
