@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import typer
@@ -24,6 +25,17 @@ Model = Annotated[
 ]
 Keep = Annotated[
     bool, typer.Option("--keep", "-k", help="Pass each scene on after its samples, for the next generator.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the -o FILE of a run that was stopped, asking only for the rest.")
+]
+Concurrency = Annotated[int, typer.Option("--concurrency", metavar="N", min=1, help="Requests to the server at once.")]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="S", min=0.001, help="Seconds that one try of a request may take.")
+]
+Price = Annotated[
+    str | None,
+    typer.Option("--price", metavar="IN,OUT", help="Prices of a million tokens in and out, to count the cost."),
 ]
 Report = Annotated[str | None, typer.Option("--report", metavar="FILE", help="Write the counts as JSON.")]
 Explain = Annotated[
@@ -148,3 +160,16 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when some
 Write = Annotated[
     str | None, typer.Option("--write", metavar="DIR", help="Folder for pictures and maps that have to be stored.")
 ]
+
+
+def prices(text: str | None) -> tuple[float, float] | None:
+    """The two prices that --price names. Raises UsageError."""
+    if text is None:
+        return None
+    try:
+        first, second = (float(part) for part in text.split(","))
+        if 0 <= first < math.inf and 0 <= second < math.inf:
+            return first, second
+    except ValueError:
+        pass
+    raise UsageError(f"--price: expected two prices as IN,OUT, got {text}")

@@ -47,7 +47,6 @@ SEE ALSO
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -68,26 +67,16 @@ def command(
     teacher_model: Annotated[
         str | None, typer.Option("--teacher-model", metavar="NAME", help="Its model; the first it names if not given.")
     ] = None,
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", metavar="N", min=1, help="Requests to the server at once.")
-    ] = 8,
-    timeout: Annotated[
-        float, typer.Option("--timeout", metavar="S", min=0.001, help="Seconds that one try of a request may take.")
-    ] = 120.0,
-    price: Annotated[
-        str | None,
-        typer.Option("--price", metavar="IN,OUT", help="Prices of a million tokens in and out, to count the cost."),
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with the -o FILE of a run that was stopped, asking only for the rest."),
-    ] = False,
+    concurrency: options.Concurrency = 8,
+    timeout: options.Timeout = 120.0,
+    price: options.Price = None,
+    resume: options.Resume = False,
 ) -> _generating.Own:
     """Describe where things are in a picture."""
     from vstkit.tasks.caption import check_forms
 
     own = {"forms": check_forms([name.strip() for name in forms.split(",") if name.strip()])}
-    prices = _prices(price)
+    prices = options.prices(price)
     if teacher is None:
         if resume or teacher_model or prices:
             raise UsageError("--resume, --teacher-model and --price: expected --teacher URL with them")
@@ -112,15 +101,3 @@ def command(
         logging.getLogger("vstkit").info("%s", totals.summary(prices))
 
     return _generating.Rewritten(own, write, resume)
-
-
-def _prices(text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    try:
-        first, second = (float(part) for part in text.split(","))
-        if 0 <= first < math.inf and 0 <= second < math.inf:
-            return first, second
-    except ValueError:
-        pass
-    raise UsageError(f"--price: expected two prices as IN,OUT, got {text}")

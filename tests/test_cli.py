@@ -155,6 +155,9 @@ def test_options_are_long_and_explained() -> None:
 
 # Where one name has to stand for two things, and why.
 DIFFERENT = {
+    "--keep": "checkpoints for sft, the scene for generators, which shorten it to -k",
+    "--model": "for ask a server's model too, and left out where the server has one",
+    "--resume": "sft goes on with a folder of checkpoints, the others with a file of records",
     "--format": "of rows for export, of answers for reward",
     "--output": "a folder for sft, a file everywhere else",
     "--min-gap": "what is clear by default depends on what is compared",

@@ -33,9 +33,9 @@ Process = subprocess.CompletedProcess[bytes]
 NO_STREAMS = ["sft", "ingest", "synth", "stats", "show", "compare", "mix", "export"]
 STREAMS = [name for name in SUMMARIES if name not in NO_STREAMS]
 GENERATORS = [name for name in SUMMARIES if name.startswith("gen-")]
-MODELS = ["detect3d"]  # these load a model with torch when there is something to ask it
+MODELS = ["detect3d", "ask"]  # these load a model with torch when there is something to ask it
 # These hold several records and write what they do not handle at once; the others: one record in, its records out.
-HOLDERS = ["pack", "score", "detect3d"]
+HOLDERS = ["pack", "score", "detect3d", "ask"]
 BAD = {
     "cut": b'{"kind":"score","id"\n',
     "no object": b"[1]\n",
@@ -75,7 +75,7 @@ def needed(name: str) -> list[str]:
         return ["pictures"]
     if name == "estimate-depth":
         return ["--model", str(tiny.depth_model()), "--write", "maps"]
-    if name not in ("pack", "detect3d"):
+    if name not in ("pack", "detect3d", "ask"):
         return []
     own = ["--length", "2048"] if name == "pack" else ["--max-new-tokens", "2"]
     return ["--model", str(tiny.model()), *own]

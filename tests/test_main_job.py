@@ -39,8 +39,8 @@ def shell(command: str, cwd: Path) -> str:
 def test_the_main_job(tmp_path: Path) -> None:
     model = tiny.model("qwen2_5_vl")
     said = shell(
-        f"vstkit check --files {DATA}/scenes.jsonl | vstkit fov-unify | vstkit gen-depth -k --tasks depth-nearest --per-view 1"
-        " | vstkit gen-det3d --tasks det3d -o samples.jsonl",
+        f"vstkit check --files {DATA}/scenes.jsonl | vstkit fov-unify"
+        " | vstkit gen-depth -k --tasks depth-nearest --per-view 1 | vstkit gen-det3d --tasks det3d -o samples.jsonl",
         tmp_path,
     )
     assert "vstkit gen-depth: " in said

@@ -47,6 +47,7 @@ COMMANDS = {
     },
     "Inference": {
         "detect3d": "Find objects in a picture as 3D boxes.",
+        "ask": "Ask a model all questions of samples, here or on a server.",
     },
     "Scoring": {
         "score": "Score predictions against their answers.",

@@ -1,0 +1,1 @@
+"""Samples answered by a model, here or behind a server: questions, the two engines, and the predictions in order."""
