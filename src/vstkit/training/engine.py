@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -106,9 +107,10 @@ def step(engine: Any, weight: float, world: int) -> float:
         learning = [parameter for parameter in engine.module.parameters() if parameter.grad is not None]
         for parameter in learning:
             parameter.grad.div_(divisor)
-        norm = torch.nn.utils.clip_grad_norm_(learning, CLIP)
-        engine.step()
-        return float(norm)
+        norm = float(torch.nn.utils.clip_grad_norm_(learning, CLIP))
+        if math.isfinite(norm):  # as the other stages do
+            engine.step()
+        return norm
     if hasattr(optimizer, "loss_scale"):
         optimizer.loss_scale = divisor
         engine.step()

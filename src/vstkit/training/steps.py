@@ -23,7 +23,7 @@ GIB = 2**30
 
 
 class Diverged(DataError):
-    """The loss is not finite, which every process finds at the same step."""
+    """The loss or its gradient is not finite, which every process finds at the same step."""
 
 
 class Steps:
@@ -43,9 +43,9 @@ class Steps:
         self._peak = peak(torch.cuda.get_device_name(tuned.device)) if cuda else None
 
     def step(self, stream: Iterator[Prepared], number: int, rates: dict[str, float]) -> dict[str, Any]:
-        """Learn from the next `size` packs at these `rates`; returns what the log tells of it.
+        """Learn from the next `size` packs at these rates; returns what the log tells of it, `rates` among it.
 
-        Raises Diverged, the weights as they were, where the loss is not finite.
+        Raises Diverged where the loss or its gradient is not finite.
         """
         start, wait, done = time.perf_counter(), 0.0, []
         lost: list[str] = []
@@ -67,6 +67,8 @@ class Steps:
         if not math.isfinite(loss_value):
             raise Diverged(f"step {number}: expected a finite loss, got {loss_value}: try a lower --lr")
         norm = engine.step(self._engine, totals["weight"], self._world)
+        if not math.isfinite(norm):
+            raise Diverged(f"step {number}: expected a finite gradient, got a norm of {norm}: try a lower --lr")
         seconds = time.perf_counter() - start
         entry = {"loss": loss_value, **_by_task("tasks", totals), **rates, "grad_norm": norm}
         entry |= {name: int(totals[name]) for name in ("tokens", "trained", "samples", "left_out") if totals[name]}
